@@ -1,0 +1,481 @@
+package sse_test
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/lastevent/sse"
+)
+
+func TestRequestHeaders(t *testing.T) {
+	for name, test := range map[string]struct{ set, want map[string][]string }{
+		"defaults": {nil, map[string][]string{
+			"Accept": {"text/event-stream"}, "Cache-Control": {"no-cache"}, "Accept-Encoding": {"identity"}, "Last-Event-Id": nil}},
+		"the caller's": {
+			map[string][]string{"Accept": {"text/event-stream, application/json"}, "Cache-Control": {"max-age=0"}, "Accept-Encoding": {"br"},
+				"Authorization": {"Bearer x"}, "X-Two": {"1", "2"}},
+			map[string][]string{"Accept": {"text/event-stream, application/json"}, "Cache-Control": {"max-age=0"}, "Accept-Encoding": {"br"},
+				"Authorization": {"Bearer x"}, "X-Two": {"1", "2"}}},
+		"empty Last-Event-ID": {map[string][]string{"Last-Event-Id": {""}}, map[string][]string{"Last-Event-Id": nil}},
+	} {
+		in(t, name, func(t *testing.T) {
+			s := serve(t, stream("data:1\n\n"), stream("data:2\n\n"))
+			req := get(t, "http://memnet/")
+			for k, v := range test.set {
+				req.Header[k] = v
+			}
+			before := req.Clone(t.Context())
+			_, err := all(t, (&sse.Client{HTTPClient: s.client}).Events(req))
+			require.NoError(t, err)
+			require.Len(t, s.requests, 3)
+			for _, r := range s.requests {
+				require.Equal(t, http.MethodGet, r.Method)
+				for k, v := range test.want {
+					require.Equal(t, v, r.Header[k], k)
+				}
+			}
+			require.Equal(t, before.Header, req.Header, "the caller's request is never written")
+		})
+	}
+	in(t, "no header map", func(t *testing.T) {
+		s := serve(t)
+		req := (&http.Request{URL: get(t, "http://memnet/").URL}).WithContext(t.Context())
+		_, err := all(t, (&sse.Client{HTTPClient: s.client}).Events(req))
+		require.NoError(t, err)
+		require.Equal(t, "text/event-stream", s.requests[0].Header.Get("Accept"))
+		require.Nil(t, req.Header)
+	})
+}
+
+// TestPrepare: each attempt is a fresh clone, so that what it adds does not pile up.
+func TestPrepare(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serve(t, stream("id:1\ndata:1\n\n"), status(503), stream("id:2\ndata:2\n\n"))
+		req := get(t, "http://memnet/feed?a=1")
+		attempt := 0
+		tr := record()
+		c := sse.Client{HTTPClient: s.client, Trace: tr.trace(), Prepare: func(r *http.Request) error {
+			require.NotSame(t, req, r)
+			attempt++
+			r.Header.Add("Authorization", "token "+strconv.Itoa(attempt))
+			q := r.URL.Query()
+			q.Add("since", r.Header.Get("Last-Event-ID"))
+			r.URL.RawQuery = q.Encode()
+			r.Header.Del("Last-Event-ID")
+			return nil
+		}}
+		_, err := all(t, c.Events(req))
+		require.NoError(t, err)
+		var seen []string
+		for _, r := range s.requests {
+			seen = append(seen, r.URL.RawQuery+" "+strings.Join(r.Header["Authorization"], "|"))
+		}
+		require.Equal(t, []string{"a=1&since= token 1", "a=1&since=1 token 2", "a=1&since=1 token 3", "a=1&since=2 token 4"}, seen)
+		require.Equal(t, "a=1", req.URL.RawQuery)
+		require.Empty(t, req.Header)
+		require.Equal(t, "a=1&since=2", tr.infos[3].Request.URL.RawQuery, "Trace sees what Prepare made")
+	})
+}
+
+// TestTokenRefresh: a policy may want a 401 back, with a new token from Prepare.
+func TestTokenRefresh(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		token := "old"
+		s := serveAll(t, func(w http.ResponseWriter, r *http.Request, n int) {
+			switch {
+			case r.Header.Get("Authorization") != "new":
+				w.WriteHeader(http.StatusUnauthorized)
+			case n == 1:
+				send(w, "data:1\n\n")
+			default:
+				w.WriteHeader(http.StatusNoContent)
+			}
+		})
+		c := sse.Client{
+			HTTPClient: s.client,
+			Prepare:    func(r *http.Request) error { r.Header.Set("Authorization", token); return nil },
+			Reconnect: func(err error) bool {
+				re, ok := err.(*sse.ResponseError)
+				if ok && re.StatusCode == http.StatusUnauthorized && token == "old" {
+					token = "new"
+					return true
+				}
+				return sse.Transient(err)
+			},
+		}
+		got, err := all(t, c.Get(t.Context(), "http://memnet/"))
+		require.NoError(t, err)
+		require.Equal(t, "1", data(got))
+	})
+}
+
+func post(t *testing.T, body io.Reader) *http.Request {
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://memnet/", body)
+	require.NoError(t, err)
+	return req
+}
+
+// TestReplay: which requests the default policy sends again, and with which body.
+func TestReplay(t *testing.T) {
+	once := func(s string) io.Reader { return io.MultiReader(strings.NewReader(s)) } // NewRequest makes no GetBody of it
+	for name, test := range map[string]struct {
+		method  string
+		body    io.Reader
+		header  string
+		replays bool
+	}{
+		"GET":                           {"GET", nil, "", true},
+		"no method":                     {"", nil, "", true},
+		"HEAD, OPTIONS, TRACE too":      {"OPTIONS", nil, "", true},
+		"GET with a body":               {"GET", strings.NewReader("body"), "", true},
+		"GET with a single-use body":    {"GET", once("body"), "", false},
+		"POST":                          {"POST", strings.NewReader("body"), "", false},
+		"POST without a body":           {"POST", nil, "", false},
+		"REPORT":                        {"REPORT", strings.NewReader("body"), "", false},
+		"POST with Idempotency-Key":     {"POST", strings.NewReader("body"), "Idempotency-Key", true},
+		"POST with X-Idempotency-Key":   {"POST", strings.NewReader("body"), "X-Idempotency-Key", true},
+		"single-use, Idempotency-Key":   {"POST", once("body"), "Idempotency-Key", false},
+		"DELETE with X-Idempotency-Key": {"DELETE", nil, "X-Idempotency-Key", true},
+	} {
+		in(t, name, func(t *testing.T) {
+			s := serve(t, cut("id:1\ndata:1\n\n"))
+			req, err := http.NewRequestWithContext(t.Context(), test.method, "http://memnet/", test.body)
+			require.NoError(t, err)
+			req.Method = test.method
+			if test.header != "" {
+				req.Header.Set(test.header, "k")
+			}
+			got, err := all(t, (&sse.Client{HTTPClient: s.client}).Events(req))
+			require.Equal(t, "1", data(got))
+			if !test.replays {
+				require.Equal(t, io.ErrUnexpectedEOF, err)
+				require.Len(t, s.requests, 1, "nothing is paid for twice")
+				return
+			}
+			require.NoError(t, err)
+			require.Len(t, s.requests, 2)
+			require.Equal(t, s.requests[0].body, s.requests[1].body)
+			require.Equal(t, s.requests[0].Method, s.requests[1].Method)
+			if test.body != nil {
+				require.Equal(t, "body", s.requests[1].body)
+			}
+		})
+	}
+	in(t, "a POST that ends is done", func(t *testing.T) {
+		s := serve(t, stream("data:1\n\ndata:[DONE]\n\n"))
+		got, err := all(t, (&sse.Client{HTTPClient: s.client}).Events(post(t, strings.NewReader("{}"))))
+		require.NoError(t, err)
+		require.Equal(t, "1 [DONE]", data(got))
+		require.Len(t, s.requests, 1)
+	})
+	in(t, "a policy that wants a POST back", func(t *testing.T) {
+		s := serve(t, cut("id:1\ndata:1\n\n"), status(503), cut("data:2\n\n"))
+		c := sse.Client{HTTPClient: s.client, Reconnect: sse.Transient}
+		_, err := all(t, c.Events(post(t, bytes.NewReader([]byte("body")))))
+		require.NoError(t, err)
+		require.Len(t, s.requests, 4)
+		for _, r := range s.requests {
+			require.Equal(t, "POST body", r.Method+" "+r.body)
+		}
+	})
+	in(t, "a policy that wants a spent body back", func(t *testing.T) {
+		s := serve(t, stream("data:1\n\n"))
+		c := sse.Client{HTTPClient: s.client, Reconnect: sse.Transient}
+		events := c.Events(post(t, once("body")))
+		_, err := all(t, events)
+		require.EqualError(t, err, "sse: cannot reconnect, the request's body has no GetBody: EOF")
+		_, err = all(t, events)
+		require.EqualError(t, err, "sse: the request's body is spent, and it has no GetBody")
+		require.Len(t, s.requests, 1, "it is not sent again empty")
+	})
+	in(t, "Prepare turns a POST into a GET that resumes", func(t *testing.T) {
+		s := serve(t, cut("id:1\ndata:1\n\n"), stream("data:2\n\n"))
+		first := true
+		c := sse.Client{HTTPClient: s.client, Reconnect: sse.Transient, Prepare: func(r *http.Request) error {
+			if !first {
+				r.Method, r.Body, r.GetBody, r.ContentLength = http.MethodGet, nil, nil, 0
+			}
+			first = false
+			return nil
+		}}
+		got, err := all(t, c.Events(post(t, strings.NewReader("body"))))
+		require.NoError(t, err)
+		require.Equal(t, "1 2", data(got))
+		require.Equal(t, "GET ", s.requests[1].Method+" "+s.requests[1].body)
+		require.Equal(t, "- 1 1", s.lastEventIDs())
+	})
+	in(t, "Prepare's error closes the body", func(t *testing.T) {
+		closed := false
+		req := post(t, strings.NewReader("body"))
+		req.GetBody = func() (io.ReadCloser, error) {
+			return closer{strings.NewReader("body"), func() { closed = true }}, nil
+		}
+		c := sse.Client{Prepare: func(*http.Request) error { return errCause }}
+		_, err := all(t, c.Events(req))
+		require.Equal(t, errCause, err)
+		require.True(t, closed)
+	})
+}
+
+type closer struct {
+	io.Reader
+	close func()
+}
+
+func (c closer) Close() error { c.close(); return nil }
+
+// TestEachRangeIsAStream: ranging twice opens two streams, each from the start.
+func TestEachRangeIsAStream(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serve(t, stream("id:1\ndata:1\n\n"), status(204), stream("id:2\ndata:2\n\n"))
+		events := (&sse.Client{HTTPClient: s.client}).Events(post(t, strings.NewReader("body")))
+		for range 3 {
+			_, err := all(t, events)
+			require.NoError(t, err)
+		}
+		require.Equal(t, "- - -", s.lastEventIDs())
+		for _, r := range s.requests {
+			require.Equal(t, "body", r.body)
+		}
+	})
+}
+
+// TestOpens: what is an event stream and what is not.
+func TestOpens(t *testing.T) {
+	for contentType, opens := range map[string]bool{
+		"text/event-stream":                               true,
+		"TEXT/Event-Stream":                               true,
+		"text/event-stream;":                              true,
+		"text/event-stream ; charset=utf-8":               true,
+		"text/event-stream;charset=windows-1252":          true,
+		"text/event-stream; charset=utf-8; charset=utf-8": true,
+		"text/event-stream; \"":                           true,
+		"text/event-stream;x=y;z":                         true,
+		"text/event-stream2":                              false,
+		"text/event-stream, text/plain":                   false,
+		"text/event stream":                               false,
+		"application/json":                                false,
+		"text/plain":                                      false,
+		"x bogus":                                         false,
+		"text/x-bogus":                                    false,
+		"/":                                               false,
+	} {
+		in(t, contentType, func(t *testing.T) {
+			s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("Content-Type", contentType)
+				_, _ = io.WriteString(w, "data:ok…\n\n")
+			})
+			got, err := all(t, (&sse.Client{HTTPClient: s.client}).Get(t.Context(), "http://memnet/"))
+			if opens {
+				require.NoError(t, err)
+				require.Equal(t, "ok…", data(got))
+				return
+			}
+			var re *sse.ResponseError
+			require.ErrorAs(t, err, &re)
+			require.Equal(t, 200, re.StatusCode)
+			require.Equal(t, contentType, re.Header.Get("Content-Type"))
+			require.Equal(t, "data:ok…\n\n", string(re.Body))
+		})
+	}
+	for encoding, opens := range map[string]bool{"identity": true, "Identity": true, "gzip": false, "br": false} {
+		in(t, encoding, func(t *testing.T) {
+			s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("Content-Encoding", encoding)
+				send(w, "data:1\n\n")
+			})
+			_, err := all(t, (&sse.Client{HTTPClient: s.client}).Get(t.Context(), "http://memnet/"))
+			require.Equal(t, opens, err == nil, err)
+		})
+	}
+}
+
+func TestResponseError(t *testing.T) {
+	h := http.Header{"Content-Type": {"text/html"}}
+	for want, err := range map[string]*sse.ResponseError{
+		"sse: 404 Not Found":              {StatusCode: 404},
+		`sse: 403 Forbidden: "no\nentry"`: {StatusCode: 403, Body: []byte("no\nentry\n")},
+		"sse: 200 OK without an event stream (Content-Type \"text/html\", Content-Encoding \"\"): \"<html>\"": {StatusCode: 200, Header: h, Body: []byte("<html>")},
+		`sse: 500 Internal Server Error: "` + strings.Repeat("x", 256) + `"`:                                  {StatusCode: 500, Body: bytes.Repeat([]byte("x"), 1024)},
+		"sse: 599": {StatusCode: 599},
+	} {
+		require.EqualError(t, err, want)
+	}
+}
+
+// TestSpecResponses runs the format cases that are about the response, or about the
+// connections behind the first, through a Client.
+func TestSpecResponses(t *testing.T) {
+	n := 0
+	for _, c := range specCases(t) {
+		if c.ContentType == "" && c.Reconnect == nil {
+			continue
+		}
+		n++
+		in(t, c.Name, func(t *testing.T) {
+			handlers := []http.HandlerFunc{func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("Content-Type", "text/event-stream")
+				if c.ContentType != "" {
+					w.Header().Set("Content-Type", c.ContentType)
+				}
+				_, _ = w.Write(c.stream())
+			}}
+			want, ids := slices.Clone(c.Events), "-"
+			for _, next := range c.Reconnect {
+				handlers = append(handlers, stream(next.Stream))
+				want = append(want, next.Events...)
+				ids += " " + next.RequestLastEventID
+			}
+			s := serve(t, handlers...)
+			got, err := all(t, (&sse.Client{HTTPClient: s.client}).Get(t.Context(), "http://memnet/"))
+			if c.ContentType != "" && !c.Opens {
+				require.ErrorAs(t, err, new(*sse.ResponseError))
+				require.Empty(t, got)
+				require.Len(t, s.requests, 1)
+				return
+			}
+			require.NoError(t, err)
+			require.Equal(t, want, got)
+			require.True(t, strings.HasPrefix(s.lastEventIDs(), ids), "%q", s.lastEventIDs())
+		})
+	}
+	require.Equal(t, 6, n)
+}
+
+// TestRedirect: followed, and forgotten by the next connection.
+func TestRedirect(t *testing.T) {
+	for _, code := range []int{301, 302, 303, 307, 308} {
+		in(t, strconv.Itoa(code), func(t *testing.T) {
+			s := serveAll(t, func(w http.ResponseWriter, r *http.Request, n int) {
+				switch {
+				case n == 4:
+					w.WriteHeader(http.StatusNoContent)
+				case r.URL.Path == "/":
+					http.Redirect(w, r, "/target", code)
+				default:
+					send(w, "id:1\ndata:1\n\n")
+				}
+			})
+			got, err := all(t, (&sse.Client{HTTPClient: s.client}).Get(t.Context(), "http://memnet/"))
+			require.NoError(t, err)
+			require.Equal(t, "1 1", data(got))
+			var paths []string
+			for _, r := range s.requests {
+				paths = append(paths, r.URL.Path)
+				require.Equal(t, "text/event-stream", r.Header.Get("Accept"))
+			}
+			require.Equal(t, []string{"/", "/target", "/", "/target", "/"}, paths)
+			require.Equal(t, "- - 1 1 1", s.lastEventIDs())
+		})
+	}
+	in(t, "credentials stay with their host", func(t *testing.T) {
+		s := serveAll(t, func(w http.ResponseWriter, r *http.Request, n int) {
+			if r.Host == "memnet" {
+				http.Redirect(w, r, "http://other/", http.StatusTemporaryRedirect)
+			} else {
+				w.WriteHeader(http.StatusNoContent)
+			}
+		})
+		req := get(t, "http://memnet/")
+		req.Header.Set("Authorization", "secret")
+		req.Header.Set("Cookie", "secret=1")
+		_, err := all(t, (&sse.Client{HTTPClient: s.client}).Events(req))
+		require.NoError(t, err)
+		require.Equal(t, "other", s.requests[1].Host)
+		require.Equal(t, "secret", s.requests[0].Header.Get("Authorization"))
+		require.Empty(t, s.requests[1].Header.Get("Authorization"))
+		require.Empty(t, s.requests[1].Header.Get("Cookie"))
+	})
+	in(t, "a refused redirect is its response", func(t *testing.T) {
+		s := serve(t, status(302, "Location", "/target"))
+		s.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+		_, err := all(t, (&sse.Client{HTTPClient: s.client}).Get(t.Context(), "http://memnet/"))
+		var re *sse.ResponseError
+		require.ErrorAs(t, err, &re)
+		require.Equal(t, "/target", re.Header.Get("Location"))
+	})
+}
+
+// TestCookies: the caller's jar is used, and none without one.
+func TestCookies(t *testing.T) {
+	for _, jar := range []bool{true, false} {
+		in(t, strconv.FormatBool(jar), func(t *testing.T) {
+			s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				http.SetCookie(w, &http.Cookie{Name: "session", Value: "1"})
+				send(w, "data:1\n\n")
+			})
+			if jar {
+				s.client.Jar, _ = cookiejar.New(nil)
+			}
+			_, err := all(t, (&sse.Client{HTTPClient: s.client}).Get(t.Context(), "http://memnet/"))
+			require.NoError(t, err)
+			require.Equal(t, jar, len(s.requests[1].Cookies()) == 1)
+		})
+	}
+}
+
+// TestSharedClient: many goroutines use one Client, which nobody writes.
+func TestSharedClient(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serveAll(t, func(w http.ResponseWriter, r *http.Request, _ int) {
+			if r.Header.Get("Last-Event-ID") == "3" {
+				w.WriteHeader(http.StatusNoContent)
+				return
+			}
+			n, _ := strconv.Atoi(r.Header.Get("Last-Event-ID"))
+			send(w, "id:"+strconv.Itoa(n+1)+"\ndata:"+r.URL.Path+"\n\n")
+		})
+		s.client.Timeout = time.Minute
+		c := sse.Client{HTTPClient: s.client, IdleTimeout: time.Minute}
+		before, clientBefore := c, *s.client
+		var wg sync.WaitGroup
+		for i := range 100 {
+			wg.Go(func() {
+				path := "/" + strconv.Itoa(i)
+				got, err := all(t, c.Get(t.Context(), "http://memnet"+path))
+				if err != nil || data(got) != path+" "+path+" "+path {
+					t.Errorf("%s: %q, %v", path, data(got), err)
+				}
+			})
+		}
+		wg.Wait()
+		require.Equal(t, before, c)
+		require.Equal(t, clientBefore, *s.client)
+	})
+}
+
+// TestGet is the zero Client, on http.DefaultClient, over loopback TCP.
+func TestGet(t *testing.T) {
+	before := *http.DefaultClient
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	url := listenAndServe(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Last-Event-ID") == "2" {
+			w.WriteHeader(http.StatusNoContent)
+			return
+		}
+		send(w, "retry:0\nid:1\ndata:1\n\nid:2\ndata:2\n\n")
+	})
+	got, err := all(t, sse.Get(ctx, url))
+	require.NoError(t, err)
+	require.Equal(t, "1 2", data(got))
+	require.Equal(t, before, *http.DefaultClient)
+	http.DefaultClient.CloseIdleConnections()
+
+	for ev, err := range sse.Get(ctx, "://") {
+		require.Zero(t, ev)
+		require.ErrorContains(t, err, "missing protocol scheme")
+	}
+}

@@ -1,0 +1,248 @@
+package sse_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/lastevent/sse"
+)
+
+// repeated is n times the same handler.
+func repeated(n int, h http.HandlerFunc) []http.HandlerFunc {
+	var handlers []http.HandlerFunc
+	for range n {
+		handlers = append(handlers, h)
+	}
+	return handlers
+}
+
+// waits ranges with the client's default policy of delays and returns the waits between
+// the connections, which must be those that Trace was told.
+func waits(t *testing.T, handlers ...http.HandlerFunc) []time.Duration {
+	s := serve(t, handlers...)
+	tr := record()
+	c := sse.Client{HTTPClient: s.client, Reconnect: sse.Transient, Trace: tr.trace()}
+	_, err := all(t, c.Get(t.Context(), "http://memnet/"))
+	require.NoError(t, err)
+	require.Len(t, s.requests, len(handlers)+1)
+	require.Len(t, tr.infos, len(handlers)+1)
+	for i, wait := range tr.waits {
+		require.Equal(t, tr.infos[i].Delay, wait)
+	}
+	return tr.waits
+}
+
+func requireWithin(t *testing.T, low, high, d time.Duration) {
+	t.Helper()
+	require.GreaterOrEqual(t, d, low)
+	require.Less(t, d, high)
+}
+
+// TestDelayGrows: the n-th wait without progress is uniform in [d, 2d).
+func TestDelayGrows(t *testing.T) {
+	const ms, s = time.Millisecond, time.Second
+	for name, test := range map[string]struct {
+		first http.HandlerFunc
+		d     []time.Duration
+	}{
+		"default":         {stream(""), []time.Duration{s, 2 * s, 4 * s, 8 * s, 16 * s, 30 * s, 30 * s, 30 * s}},
+		"retry 0":         {stream("retry:0\n"), []time.Duration{10 * ms, 100 * ms, 200 * ms, 400 * ms, 800 * ms, 1600 * ms}},
+		"retry 2":         {stream("retry:2\n"), []time.Duration{10 * ms, 100 * ms, 200 * ms}},
+		"retry 10":        {stream("retry:10\n"), []time.Duration{10 * ms, 100 * ms, 200 * ms}},
+		"retry 11":        {stream("retry:11\n"), []time.Duration{11 * ms, 100 * ms, 200 * ms}},
+		"retry 49":        {stream("retry:49\n"), []time.Duration{49 * ms, 100 * ms, 200 * ms}},
+		"retry 51":        {stream("retry:51\n"), []time.Duration{51 * ms, 102 * ms, 204 * ms}},
+		"retry 20 s":      {stream("retry:20000\n"), []time.Duration{20 * s, 30 * s, 30 * s}},
+		"retry 30 s":      {stream("retry:30000\n"), []time.Duration{30 * s, 30 * s}},
+		"retry 45 s":      {stream("retry:45000\n"), []time.Duration{45 * s, 45 * s, 45 * s}},
+		"retry 1 h":       {stream("retry:3600000\n"), []time.Duration{time.Hour, time.Hour}},
+		"retry 1 h, 1 ms": {stream("retry:3600001\n"), []time.Duration{time.Hour, time.Hour}},
+		"retry for ever":  {stream("retry:99999999999999999999\n"), []time.Duration{time.Hour, time.Hour}},
+		"retry in a 503":  {status(503), []time.Duration{s, 2 * s}}, // its body is no event stream
+	} {
+		in(t, name, func(t *testing.T) {
+			got := waits(t, append([]http.HandlerFunc{test.first}, repeated(len(test.d)-1, stream(""))...)...)
+			require.Len(t, got, len(test.d))
+			for i, d := range test.d {
+				requireWithin(t, d, 2*d, got[i])
+			}
+		})
+	}
+}
+
+// TestDelayIsSpread: from the first wait on, or a server's restart brings the herd at once.
+func TestDelayIsSpread(t *testing.T) {
+	quarters := [4]int{}
+	for range 2000 {
+		wait := sse.NewExponential(time.Second).NextBackOff()
+		requireWithin(t, time.Second, 2*time.Second, wait)
+		quarters[(wait-time.Second)/(250*time.Millisecond)]++
+	}
+	for _, n := range quarters { // 500 expected, with a deviation of 19
+		assert.InDelta(t, 500, n, 150)
+	}
+}
+
+// TestRetryAfter: not before it, and spread behind it.
+func TestRetryAfter(t *testing.T) {
+	const s = time.Second
+	for name, test := range map[string]struct {
+		header    string
+		low, high time.Duration
+	}{
+		"seconds":           {"7", 7 * s, 8 * s},
+		"zero":              {"0", s, 2 * s},
+		"clamped":           {"3601", time.Hour, time.Hour + s},
+		"digits overflow":   {"99999999999999999999999", time.Hour, time.Hour + s},
+		"date":              {"Sat, 01 Jan 2000 00:00:20 GMT", 20 * s, 21 * s},
+		"RFC 850 date":      {"Saturday, 01-Jan-00 00:00:20 GMT", 20 * s, 21 * s},
+		"date in the past":  {"Fri, 31 Dec 1999 23:00:00 GMT", s, 2 * s},
+		"date next century": {"Fri, 01 Jan 2100 00:00:00 GMT", time.Hour, time.Hour + s},
+		"negative":          {"-7", s, 2 * s},
+		"no number":         {"soon", s, 2 * s},
+		"fraction":          {"7.5", s, 2 * s},
+		"empty":             {"", s, 2 * s},
+	} {
+		for _, code := range []int{408, 425, 429, 500, 502, 503, 504} {
+			in(t, name+"/"+http.StatusText(code), func(t *testing.T) {
+				got := waits(t, status(code, "Retry-After", test.header))
+				requireWithin(t, test.low, test.high, got[0])
+			})
+		}
+	}
+	in(t, "grows with the row", func(t *testing.T) {
+		far := 0
+		for range 20 {
+			got := waits(t, status(503), status(503), status(503), status(503, "Retry-After", "100"))
+			requireWithin(t, 100*s, 108*s, got[3])
+			if got[3] > 101*s {
+				far++
+			}
+		}
+		require.NotZero(t, far, "a spread of 8 s")
+	})
+	in(t, "never below the server's retry", func(t *testing.T) {
+		got := waits(t, stream("retry:5000\n\ndata:1\n\n"), status(503, "Retry-After", "2"))
+		requireWithin(t, 5*s, 15*s, got[1]) // d is 10 s by now
+	})
+	in(t, "custom Backoff", func(t *testing.T) {
+		srv := serve(t, status(503, "Retry-After", "100"), status(503, "Retry-After", "100"))
+		next := []time.Duration{3 * s, 1 << 62}
+		c := sse.Client{HTTPClient: srv.client, Reconnect: sse.Transient, NewBackoff: func(time.Duration) sse.Backoff { return &row{next} }}
+		_, err := all(t, c.Get(t.Context(), "http://memnet/"))
+		require.NoError(t, err)
+		requireWithin(t, 100*s, 103*s, srv.waits()[0])
+		requireWithin(t, 100*s, 100*s+time.Hour, srv.waits()[1])
+	})
+}
+
+// A row is a Backoff of given waits.
+type row struct{ next []time.Duration }
+
+func (r *row) NextBackOff() time.Duration {
+	d := r.next[0]
+	r.next = r.next[1:]
+	return d
+}
+
+// TestBackoff: built at the first failure after progress with the reconnection time,
+// asked once for each wait, and never believed below the reconnection time.
+func TestBackoff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serve(t,
+			status(503), status(503), // no progress
+			stream("retry:3000\n\n"),             // none either, but the reconnection time holds
+			stream("data:1\n\n"),                 // progress
+			status(503),                          //
+			stream("id:1\n\n"),                   // progress without an event
+			stream("retry:1\ndata:2\n\n"),        // progress
+			stream("data:3\n\nretry:0\nretry:x"), // the last valid value stays
+			stream("data:4\n\n"),
+		)
+		var initial []time.Duration
+		asked := 0
+		c := sse.Client{HTTPClient: s.client, Reconnect: sse.Transient, NewBackoff: func(d time.Duration) sse.Backoff {
+			initial = append(initial, d)
+			return backoffFunc(func() time.Duration { asked++; return 0 })
+		}}
+		_, err := all(t, c.Get(t.Context(), "http://memnet/"))
+		require.NoError(t, err)
+		const ms, sec = time.Millisecond, time.Second
+		require.Equal(t, []time.Duration{sec, 3 * sec, 3 * sec, 10 * ms, 10 * ms, 10 * ms}, initial)
+		require.Equal(t, 9, asked)
+		require.Equal(t, []time.Duration{sec, sec, 3 * sec, 3 * sec, 3 * sec, 3 * sec, 10 * ms, 10 * ms, 10 * ms}, s.waits())
+	})
+}
+
+type backoffFunc func() time.Duration
+
+func (f backoffFunc) NextBackOff() time.Duration { return f() }
+
+// TestProgress: what makes the next wait a first one again.
+func TestProgress(t *testing.T) {
+	sleepy := func(d time.Duration) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			send(w, ":\n")
+			time.Sleep(d)
+		}
+	}
+	for name, test := range map[string]struct {
+		last http.HandlerFunc // after two failures; the wait before it was in [2 s, 4 s)
+		want time.Duration    // d of the wait behind it
+	}{
+		"an event":                      {stream("data:1\n\n"), time.Second},
+		"an ID":                         {stream("id:1\n\n"), time.Second},
+		"open for longer than the wait": {sleepy(4 * time.Second), time.Second},
+		"a bare 200":                    {stream(""), 4 * time.Second},
+		"comments and retry":            {stream(":hello\nretry:1000\n\n"), 4 * time.Second},
+		"an unfinished event":           {stream("id:1\ndata:1\n"), 4 * time.Second},
+		"an event without data":         {stream("event:ping\n\n"), 4 * time.Second},
+		"an ID that stays":              {stream("id:\n\n"), 4 * time.Second},
+		"open for less than the wait":   {sleepy(2*time.Second - 1), 4 * time.Second},
+	} {
+		in(t, name, func(t *testing.T) {
+			got := waits(t, stream(""), status(503), test.last)
+			requireWithin(t, time.Second, 2*time.Second, got[0])
+			requireWithin(t, 2*time.Second, 4*time.Second, got[1])
+			requireWithin(t, test.want, 2*test.want, got[2])
+		})
+	}
+}
+
+// TestAcceptAndClose: a server that accepts and closes is not hit at the base rate for
+// ever, and a busy stream's drops are.
+func TestAcceptAndClose(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		waits(t, repeated(20, stream(strings.Repeat(":\n", 100)))...)
+		require.Greater(t, time.Since(start), 6*time.Minute)
+		start = time.Now()
+		waits(t, repeated(20, stream("data:1\n\n"))...)
+		require.Less(t, time.Since(start), 40*time.Second)
+	})
+}
+
+// TestLongLife: nothing counts healthy time against the stream.
+func TestLongLife(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		day := func(w http.ResponseWriter, r *http.Request) {
+			for range 24 {
+				send(w, "data:1\n\n")
+				time.Sleep(time.Hour)
+			}
+		}
+		s := serve(t, repeated(30, day)...)
+		got, err := all(t, (&sse.Client{HTTPClient: s.client}).Get(t.Context(), "http://memnet/"))
+		require.NoError(t, err)
+		require.Len(t, got, 30*24)
+		for _, wait := range s.waits() {
+			requireWithin(t, 24*time.Hour+time.Second, 24*time.Hour+2*time.Second, wait)
+		}
+	})
+}

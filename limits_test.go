@@ -1,0 +1,241 @@
+package sse_test
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"math"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/lastevent/sse"
+)
+
+// TestMaxEventSize holds each kind of line, and the data of several, to the limit, one
+// byte below, at and above it.
+func TestMaxEventSize(t *testing.T) {
+	const limit = 1000
+	fill := func(n int) string { return strings.Repeat("x", n) }
+	for name, stream := range map[string]func(size int) string{
+		"data line":           func(n int) string { return "data:" + fill(n-5) + "\n\n" },
+		"data line, unended":  func(n int) string { return "data:" + fill(n-5) },
+		"event line":          func(n int) string { return "event: " + fill(n-7) + "\ndata\n\n" },
+		"event line, unended": func(n int) string { return "event: " + fill(n-7) },
+		"id line":             func(n int) string { return "id:" + fill(n-3) + "\ndata\n\n" },
+		"retry line":          func(n int) string { return "retry:" + fill(n-6) + "\n" },
+		"retry digits":        func(n int) string { return "retry:" + strings.Repeat("1", n-6) + "\n" },
+		"several data lines":  func(n int) string { return "data:" + fill(n-501) + "\ndata:" + fill(500) + "\n\n" },
+		"many empty lines":    func(n int) string { return strings.Repeat("data\n", n+1) + "\n" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, size := range []int{limit - 1, limit, limit + 1} {
+				everyCut([]byte("data:first\n\n"+stream(size)), func(cut string, r io.Reader) {
+					p := &sse.Parser{MaxEventSize: limit}
+					got := parse(t, p, r)
+					require.NotEmpty(t, got.Events, "events before a large one are delivered")
+					if size > limit {
+						require.Equal(t, sse.ErrEventTooLarge, got.Err, "%d bytes, %s", size, cut)
+						require.Len(t, got.Events, 1)
+					} else {
+						require.NotEqual(t, sse.ErrEventTooLarge, got.Err, "%d bytes, %s", size, cut)
+					}
+				})
+			}
+		})
+	}
+}
+
+func TestMaxEventSizeOfOneByte(t *testing.T) {
+	got := parse(t, &sse.Parser{MaxEventSize: 1}, strings.NewReader(":comment\n\nfoo:bar\n\ndata"))
+	require.ErrorIs(t, got.Err, io.ErrUnexpectedEOF)
+	got = parse(t, &sse.Parser{MaxEventSize: 1}, strings.NewReader("data\n\n"))
+	require.ErrorIs(t, got.Err, sse.ErrEventTooLarge)
+}
+
+// endless repeats its text, counting the bytes that were read.
+type endless struct {
+	text string
+	read int
+	max  int // bytes, then io.EOF
+}
+
+func (r *endless) Read(b []byte) (int, error) {
+	if r.read >= r.max {
+		return 0, io.EOF
+	}
+	n := 0
+	for n < len(b) {
+		n += copy(b[n:], r.text[(r.read+n)%len(r.text):])
+	}
+	r.read += n
+	return n, nil
+}
+
+// TestEndlessLine: a line without an end is given up at the limit, not when memory runs out.
+func TestEndlessLine(t *testing.T) {
+	for _, name := range []string{"data:", "event:", "id:", "retry:"} {
+		p := &sse.Parser{MaxEventSize: 1 << 20}
+		r := &endless{text: strings.Repeat("x", 4096), max: 1 << 30}
+		p.Reset(io.MultiReader(strings.NewReader(name), r))
+		require.ErrorIs(t, p.Next(), sse.ErrEventTooLarge)
+		require.Less(t, r.read, 1<<20+64<<10)
+		require.Less(t, p.BufferSize(), 4<<20)
+	}
+}
+
+// TestSkippedLines: comments and unknown fields of 16 MiB are skipped without being stored.
+func TestSkippedLines(t *testing.T) {
+	const length = 16 << 20
+	for _, begin := range []string{":", "foo:", "foo", "data", "id", "eventually:", "\ufeff:"} {
+		p := sse.NewParser(io.MultiReader(strings.NewReader(begin), &endless{text: strings.Repeat("x", 4096), max: length}, strings.NewReader("\ndata:1\n\n")))
+		p.MaxEventSize = 1000
+		require.NoError(t, p.Next(), "%q", begin)
+		require.Equal(t, "1", string(p.Data()))
+		require.LessOrEqual(t, p.BufferSize(), 2*sse.MaxBuffer, "%q", begin)
+	}
+}
+
+// TestCommentIsCut holds the text that a hook gets to 64 KiB, at a rune's border.
+func TestCommentIsCut(t *testing.T) {
+	for _, test := range []struct{ text, want string }{
+		{strings.Repeat("x", sse.MaxComment-1), strings.Repeat("x", sse.MaxComment-1)},
+		{strings.Repeat("x", sse.MaxComment), strings.Repeat("x", sse.MaxComment)},
+		{strings.Repeat("x", sse.MaxComment+1), strings.Repeat("x", sse.MaxComment)},
+		{strings.Repeat("x", 5*sse.MaxComment), strings.Repeat("x", sse.MaxComment)},
+		{strings.Repeat("€", sse.MaxComment), strings.Repeat("€", sse.MaxComment/3)},
+		{strings.Repeat("\xff", sse.MaxComment+1), strings.Repeat("\ufffd", sse.MaxComment)},
+	} {
+		for _, before := range []string{"", "data:1\n"} {
+			stream := []byte(before + ":" + test.text + "\r\n:b\ndata:2\n\n")
+			for _, r := range []io.Reader{bytes.NewReader(stream), everyN(stream, 1000), everyN(stream, 60_000), everyN(stream, 70_001)} {
+				got := parse(t, new(sse.Parser), r)
+				if len(got.Comments) != 2 || got.Comments[0] != test.want || got.Comments[1] != "b" {
+					t.Fatalf("comment of %d bytes arrived as %d comments", len(test.text), len(got.Comments))
+				}
+				require.Len(t, got.Events, 1)
+			}
+		}
+	}
+}
+
+// TestBuffer: the buffer starts small, doubles when reads fill it, grows past 64 KiB
+// for one large event, and is let go after it.
+func TestBuffer(t *testing.T) {
+	p := sse.NewParser(everyN([]byte(strings.Repeat("data:1\n\n", 1000)), 8))
+	for range 1000 {
+		require.NoError(t, p.Next())
+	}
+	require.Equal(t, sse.MinBuffer, p.BufferSize(), "a slow stream costs little")
+
+	p = sse.NewParser(strings.NewReader(strings.Repeat("data:1\n\n", 100_000)))
+	for range 100_000 {
+		require.NoError(t, p.Next())
+	}
+	require.Equal(t, sse.MaxBuffer, p.BufferSize(), "a busy one is read in large pieces")
+
+	large := "data:" + strings.Repeat("x", 10<<20) + "\n\n"
+	p = sse.NewParser(io.MultiReader(strings.NewReader(large), strings.NewReader("data:1\n\n")))
+	require.NoError(t, p.Next())
+	require.Len(t, p.Data(), 10<<20)
+	require.Greater(t, p.BufferSize(), 10<<20)
+	require.NoError(t, p.Next())
+	require.Equal(t, sse.MaxBuffer, p.BufferSize(), "a large event does not pin its memory")
+
+	p.Reset(strings.NewReader(large))
+	require.NoError(t, p.Next())
+	p.Reset(nil)
+	require.LessOrEqual(t, p.BufferSize(), sse.MaxBuffer, "nor over a reconnection")
+}
+
+// TestLargeEventIsLetGo waits for the next event after one of 16 MiB, with malformed
+// bytes in it so that it was copied too, and an ID of 1 MiB.
+func TestLargeEventIsLetGo(t *testing.T) {
+	heap := func() int {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return int(m.HeapAlloc)
+	}
+	r, w := io.Pipe()
+	p := sse.NewParser(r)
+	before := heap()
+	go func() {
+		fmt.Fprintf(w, "id:%s\ndata:%s\xff\n\nid:1\n\nid:2\n\n:c\n", bytes.Repeat([]byte("i"), 1<<20), bytes.Repeat([]byte("x"), 16<<20))
+	}()
+	require.NoError(t, p.Next())
+	commented := make(chan bool)
+	p.Comment = func([]byte) { close(commented) }
+	end := make(chan error)
+	go func() { end <- p.Next() }()
+	<-commented
+	assert.Less(t, heap()-before, 1<<20)
+	w.Close()
+	require.ErrorIs(t, <-end, io.EOF)
+	runtime.KeepAlive(p)
+}
+
+// TestManyTypes: a server cannot fill the memory with event types.
+func TestManyTypes(t *testing.T) {
+	var stream strings.Builder
+	for i := range 100_000 {
+		fmt.Fprintf(&stream, "event:%d\ndata\n\n", i)
+	}
+	p := sse.NewParser(strings.NewReader(stream.String()))
+	for i := range 100_000 {
+		require.NoError(t, p.Next())
+		require.Equal(t, fmt.Sprint(i), p.Type())
+		require.LessOrEqual(t, p.TypesKept(), sse.MaxTypes)
+	}
+	p.Reset(strings.NewReader("event:" + strings.Repeat("x", sse.MaxTypeLen+1) + "\ndata\n\n"))
+	kept := p.TypesKept()
+	require.NoError(t, p.Next())
+	require.Equal(t, kept, p.TypesKept(), "a long type is not kept")
+}
+
+// TestAllocs: none for an event of the Parser; for one of Read its data, and its ID
+// where that has changed.
+func TestAllocs(t *testing.T) {
+	const n = 1000
+	var feed strings.Builder
+	for i := range 4 * n {
+		fmt.Fprintf(&feed, "event:change\nid:%d\ndata:some data\n\n", i)
+	}
+	for name, test := range map[string]struct {
+		stream         string
+		parser, events float64
+	}{
+		"one line":          {"data: some data\n\n", 0, 1},
+		"several lines":     {"data: some\ndata: data\ndata\n\n", 0, 1},
+		"CRLF":              {"data: some\r\ndata: data\r\n\r\n", 0, 1},
+		"types":             {"event: a\ndata: xyz\n\nevent: b\ndata: some data\n\nevent:a\ndata: some data\n\n", 0, 1},
+		"unchanging ID":     {"id: 1\nevent: a\ndata: some data\n\n", 0, 1},
+		"changing IDs":      {feed.String(), 0, 2},
+		"empty data":        {"data\n\n", 0, 0},
+		"not ASCII":         {"data:日本語\n\n", 0, 1},
+		"malformed UTF-8":   {"data: \xff\xff some data\n\n", 0, 1},
+		"retry, and others": {":c\nfoo:bar\nretry:5\ndata:some data\n\n", 0, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := sse.NewParser(&endless{text: test.stream, max: math.MaxInt})
+			advance := func() {
+				if err := p.Next(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for range n { // the buffer has grown
+				advance()
+			}
+			require.Equal(t, test.parser, testing.AllocsPerRun(n, advance))
+			require.Equal(t, test.events, testing.AllocsPerRun(n, func() {
+				advance()
+				sink = p.Event()
+			}))
+		})
+	}
+}
+
+var sink sse.Event

@@ -1,0 +1,33 @@
+package sse_test
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"runtime/pprof"
+	"testing"
+	"time"
+)
+
+// TestMain fails when a goroutine is left over: a leak is a failure.
+func TestMain(m *testing.M) {
+	before := runtime.NumGoroutine()
+	code := m.Run()
+	if code == 0 && !settles(before) {
+		fmt.Fprintln(os.Stderr, "goroutines were left behind:")
+		_ = pprof.Lookup("goroutine").WriteTo(os.Stderr, 1)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// settles waits for the goroutines that are on their way out.
+func settles(want int) bool {
+	for range 100 {
+		if runtime.NumGoroutine() <= want {
+			return true
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	return false
+}

@@ -1,0 +1,358 @@
+package sse
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"iter"
+	"math"
+	"time"
+	"unicode/utf8"
+)
+
+// DefaultMaxEventSize is the limit, in bytes, of one event's data and of any one line,
+// where a [Parser] or a [Client] sets none.
+const DefaultMaxEventSize = 32 << 20
+
+// ErrEventTooLarge ends a stream with a data, event, id or retry line, or with an
+// event's data, over the limit.
+var ErrEventTooLarge = errors.New("sse: event exceeds the size limit")
+
+const (
+	defaultType = "message"
+	byteOrder   = "\xef\xbb\xbf" // U+FEFF, the byte order mark
+
+	minBuffer  = 512            // bytes: an idle stream costs little
+	maxBuffer  = 64 << 10       // bytes, but for one large event
+	maxRead    = 32 << 10       // bytes of one Read: they are parsed while they are in the cache
+	maxComment = 64 << 10       // bytes of a comment that a hook gets
+	keepLine   = maxComment + 2 // with its colon, and a byte that shows that there was more
+
+	maxEmptyReads = 100 // in a row, before io.ErrNoProgress
+
+	maxTypes   = 64 // event types kept as strings
+	maxTypeLen = 64 // bytes of the longest of them
+)
+
+// A Parser reads a stream's events from an [io.Reader] by the rules of the HTML
+// standard, section 9.2.6, without allocating for them: what [Parser.Data] returns is
+// borrowed. It checks nothing about the response that carries the stream and never
+// reconnects; [Get] and [Client] do, and [Read] gives events to keep.
+//
+// Bytes that are not UTF-8 become U+FFFD, one for each maximal subpart, and are no error.
+// A Parser may not be used by several goroutines at once.
+type Parser struct {
+	// MaxEventSize limits the bytes of one event's data, and the bytes of any one data,
+	// event, id or retry line without its line end. A server could otherwise fill the
+	// memory with a line that never ends. Zero means DefaultMaxEventSize.
+	// Comments and unknown fields may have any length: they are skipped, not stored.
+	MaxEventSize int
+
+	// Comment, if not nil, is called during Next for each comment line, with the text
+	// behind its colon, cut to 64 KiB. The text is valid during the call.
+	Comment func(text []byte)
+
+	r   io.Reader
+	err error // what ended the stream; read, and returned once what came before is parsed
+
+	buf      []byte
+	pos, end int  // buf[pos:end] was read and not parsed yet
+	lf, cr   int  // the first of each in buf[pos:end], end if none; below pos: not searched for
+	start    int  // of the current line
+	checked  int  // buf[:checked] has been checked for malformed UTF-8,
+	dubious  int  // and may have some in lines that start below this
+	skipLF   bool // the last read ended in the CR of what may be a CRLF
+	bom      bool // the stream's first three bytes are still to be looked at
+
+	// The current block, which is the current event once Next has returned it.
+	data      []byte // its lines joined in place in buf; nil: no data field
+	typ       string
+	id        []byte
+	hasID     bool
+	begun     bool // it has an event or id field
+	malformed bool // data may be malformed UTF-8
+	fixed     []byte
+
+	lastID       []byte // in force; its string is made on demand
+	lastIDString string
+	lastIDStale  bool
+	retry        time.Duration
+	hasRetry     bool
+
+	types    map[string]string // event types seen, so that each is allocated once
+	lastType string
+}
+
+// NewParser returns a Parser that reads from r. It buffers, and may read from r more
+// than the events that it has returned.
+func NewParser(r io.Reader) *Parser {
+	p := new(Parser)
+	p.Reset(r)
+	return p
+}
+
+// Reset makes the Parser read a new connection's stream from r. Events and lines that
+// are unfinished are dropped. The last event ID and the retry value stay in force.
+func (p *Parser) Reset(r io.Reader) {
+	p.drop()
+	p.r, p.err = r, nil
+	p.skipLF, p.bom = false, true
+	if len(p.buf) > maxBuffer {
+		p.buf = nil
+	}
+}
+
+// drop forgets what is buffered and the current block.
+func (p *Parser) drop() {
+	p.pos, p.end, p.lf, p.cr, p.checked, p.dubious = 0, 0, -1, -1, 0, 0
+	p.hasID = false
+	p.newBlock()
+}
+
+func (p *Parser) newBlock() {
+	p.data, p.typ, p.begun, p.malformed = nil, "", false, false
+}
+
+// Next advances to the next event, which [Parser.Event] and the other methods then
+// return. It blocks until the event's blank line has arrived, and not longer.
+//
+// At the end of the stream Next returns [io.EOF], or [io.ErrUnexpectedEOF] where the
+// stream ends inside an event, which is dropped. An error of the reader is returned
+// as it is, after the events before it. After an error there is no current event, and
+// Next goes on returning the same error until Reset.
+func (p *Parser) Next() error {
+	p.newBlock()
+	if cap(p.fixed) > maxBuffer {
+		p.fixed = nil
+	}
+	limit := p.limit()
+	for {
+		line, err := p.line(limit)
+		switch {
+		case err != nil:
+			return p.stop(err)
+		case len(line) == 0:
+			if p.endBlock() {
+				return nil
+			}
+		case len(line) >= 5 && string(line[:5]) == "data:":
+			if !p.addData(line, line[5:], limit) {
+				return p.stop(ErrEventTooLarge)
+			}
+		default:
+			if !p.field(line, limit) {
+				return p.stop(ErrEventTooLarge)
+			}
+		}
+	}
+}
+
+func (p *Parser) limit() int {
+	if p.MaxEventSize > 0 {
+		return p.MaxEventSize
+	}
+	return DefaultMaxEventSize
+}
+
+// addData reports whether line, with its value, keeps within the limit.
+func (p *Parser) addData(line, value []byte, limit int) bool {
+	if len(line) > limit {
+		return false
+	}
+	if len(value) > 0 && value[0] == ' ' {
+		value = value[1:]
+	}
+	p.malformed = p.malformed || p.start < p.dubious
+	if p.data == nil {
+		p.data = value
+		return true
+	}
+	// In place: the data so far ends before this line, and the line's name makes room for LF.
+	p.data = append(append(p.data, '\n'), value...)
+	return len(p.data) <= limit
+}
+
+// field handles every line but the blank and the most frequent ones, and reports
+// whether it keeps within the limit.
+func (p *Parser) field(line []byte, limit int) bool {
+	name, value, _ := bytes.Cut(line, []byte(":"))
+	if len(name) == 0 {
+		if p.Comment != nil {
+			p.comment(value)
+		}
+		return true
+	}
+	if value == nil {
+		value = line[len(line):] // not nil: the field is there
+	}
+	switch string(name) {
+	case "data":
+		return p.addData(line, value, limit)
+	case "event", "id", "retry":
+	default:
+		return true
+	}
+	if len(line) > limit {
+		return false
+	}
+	if len(value) > 0 && value[0] == ' ' {
+		value = value[1:]
+	}
+	if p.start < p.dubious {
+		value = validUTF8(value)
+	}
+	switch name[0] {
+	case 'e':
+		p.typ, p.begun = p.intern(value), true
+	case 'i':
+		if bytes.IndexByte(value, 0) < 0 {
+			p.id, p.hasID, p.begun = append(p.id[:0], value...), true, true
+		}
+	case 'r':
+		if d, ok := parseDuration(value, time.Millisecond); ok {
+			p.retry, p.hasRetry = d, true
+		}
+	}
+	return true
+}
+
+func (p *Parser) comment(text []byte) {
+	if len(text) > maxComment {
+		text = text[:maxComment]
+		text = text[:len(text)-unfinishedRune(text)]
+	}
+	if p.start < p.dubious {
+		text = validUTF8(text)
+	}
+	p.Comment(text)
+}
+
+// endBlock commits the block's ID and reports whether the block is an event.
+func (p *Parser) endBlock() bool {
+	if p.hasID {
+		p.hasID = false
+		if !bytes.Equal(p.id, p.lastID) {
+			p.id, p.lastID = p.lastID, p.id
+			if cap(p.id) > maxBuffer {
+				p.id = nil
+			}
+			p.lastIDStale = true
+		}
+	}
+	if p.data == nil {
+		p.newBlock()
+		return false
+	}
+	if p.typ == "" {
+		p.typ = defaultType
+	}
+	if p.malformed && !utf8.Valid(p.data) {
+		p.fixed = appendValidUTF8(p.fixed[:0], p.data)
+		p.data = p.fixed
+	}
+	return true
+}
+
+// parseDuration reads ASCII digits, at least one and nothing else, as a number of
+// units. What no Duration can hold becomes the largest one.
+func parseDuration[S []byte | string](s S, unit time.Duration) (d time.Duration, ok bool) {
+	for i := range len(s) {
+		n := time.Duration(s[i] - '0')
+		if n > 9 { // s[i] is a byte: what is below '0' wraps
+			return 0, false
+		}
+		if d > (math.MaxInt64-9)/10 {
+			d = math.MaxInt64
+		} else {
+			d = d*10 + n
+		}
+	}
+	if d > math.MaxInt64/unit {
+		return math.MaxInt64, len(s) > 0
+	}
+	return d * unit, len(s) > 0
+}
+
+// stop ends the stream with err.
+func (p *Parser) stop(err error) error {
+	if err == io.EOF && (p.begun || p.data != nil || p.pos < p.end) {
+		err = io.ErrUnexpectedEOF
+	}
+	p.err = err
+	p.drop()
+	return err
+}
+
+func (p *Parser) intern(typ []byte) string {
+	if string(typ) == p.lastType {
+		return p.lastType
+	}
+	s, ok := p.types[string(typ)]
+	if !ok {
+		s = string(typ)
+		if len(s) > maxTypeLen {
+			return s
+		}
+		if p.types == nil || len(p.types) == maxTypes {
+			p.types = make(map[string]string)
+		}
+		p.types[s] = s
+	}
+	p.lastType = s
+	return s
+}
+
+// Event returns the current event, in strings of its own. Its allocations are one for
+// the data, and one for the ID where that has changed.
+func (p *Parser) Event() Event {
+	return Event{Type: p.typ, Data: string(p.data), LastEventID: p.LastEventID()}
+}
+
+// Type returns the current event's type, "message" where the stream named none.
+func (p *Parser) Type() string { return p.typ }
+
+// Data returns the current event's data. The slice is valid until the next call to
+// Next or Reset.
+func (p *Parser) Data() []byte { return p.data[:len(p.data):len(p.data)] }
+
+// LastEventID returns the last event ID in force, which blocks without data move too.
+func (p *Parser) LastEventID() string {
+	if p.lastIDStale {
+		p.lastIDString, p.lastIDStale = string(p.lastID), false
+	}
+	return p.lastIDString
+}
+
+// setLastEventID puts an ID in force that did not come from the stream.
+func (p *Parser) setLastEventID(id string) {
+	p.lastID, p.lastIDString, p.lastIDStale = append(p.lastID[:0], id...), id, false
+}
+
+// Retry returns the reconnection time of the last valid retry field, and whether there
+// was one. The value is the server's: it may be zero, and it may be a million years,
+// as which it saturates at the largest Duration.
+func (p *Parser) Retry() (time.Duration, bool) { return p.retry, p.hasRetry }
+
+// Read returns the events of r, a body that is there already. The sequence ends without
+// an error at [io.EOF]; any other error, [io.ErrUnexpectedEOF] where r ends inside
+// an event included, comes last and with the zero Event. It is single-use: ranging over
+// it again goes on where the last range stopped. [NewParser] does the same and more
+// without allocating.
+func Read(r io.Reader) iter.Seq2[Event, error] {
+	p := NewParser(r)
+	return func(yield func(Event, error) bool) {
+		for {
+			switch err := p.Next(); err {
+			case nil:
+				if !yield(p.Event(), nil) {
+					return
+				}
+			case io.EOF:
+				return
+			default:
+				yield(Event{}, err)
+				return
+			}
+		}
+	}
+}

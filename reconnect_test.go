@@ -1,0 +1,288 @@
+package sse_test
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+	"github.com/stretchr/testify/require"
+
+	"github.com/lastevent/sse"
+	"github.com/lastevent/sse/internal/memnet"
+)
+
+// A policyRow is something that happens to one connection, and what the policies make of it.
+type policyRow struct {
+	name    string
+	handler http.HandlerFunc
+	url     string              // instead of the server's
+	dial    error               // instead of a connection
+	set     func(c *sse.Client) // what the row needs of the client
+	http2   bool
+
+	err                 any  // a target of errors.As, or an error for errors.Is
+	opens               bool // it was an event stream, once
+	transient, standard bool // whether the policy reconnects
+	quiet               bool // not to reconnect is no error
+}
+
+func policyRows() []policyRow {
+	idle := func(c *sse.Client) { c.IdleTimeout = time.Minute }
+	silent := func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+	rows := []policyRow{
+		{name: "close between events", handler: stream("data:1\n\n"), err: io.EOF, opens: true, transient: true, standard: true, quiet: true},
+		{name: "close before any byte", handler: stream(""), err: io.EOF, opens: true, transient: true, standard: true, quiet: true},
+		{name: "close inside an event", handler: stream("data:1\n"), err: io.ErrUnexpectedEOF, opens: true, transient: true, standard: true},
+		{name: "cut between events", handler: cut("data:1\n\n"), err: io.ErrUnexpectedEOF, opens: true, transient: true, standard: true},
+		{name: "cut inside an event", handler: cut("data:1\nda"), err: io.ErrUnexpectedEOF, opens: true, transient: true, standard: true},
+		{name: "close without framing", handler: raw(rawHeader+"\r\ndata:1\n\n", false), err: io.EOF, opens: true, transient: true, standard: true, quiet: true},
+		{name: "short Content-Length", handler: raw(rawHeader+"Content-Length: 100\r\n\r\ndata:1\n\n", false),
+			err: io.ErrUnexpectedEOF, opens: true, transient: true, standard: true},
+		{name: "reset", handler: raw(rawHeader+"\r\ndata:1\n\n", true), err: new(*net.OpError), opens: true, transient: true, standard: true},
+		{name: "close before the header", handler: raw("", false), err: new(*url.Error), transient: true, standard: true},
+
+		{name: "dial", dial: syscall.ECONNREFUSED, err: syscall.ECONNREFUSED, transient: true, standard: true},
+		{name: "dial timeout", dial: context.DeadlineExceeded, err: new(*url.Error), transient: true, standard: true},
+		{name: "DNS", dial: &net.DNSError{Err: "no such host", IsNotFound: true}, err: new(*net.DNSError), transient: true, standard: true},
+		{name: "TLS handshake", url: "https://memnet/", err: new(*url.Error), transient: true, standard: true},
+
+		{name: "scheme", url: "ftp://memnet/", err: new(*url.Error)},
+		{name: "no scheme", url: "memnet/", err: new(*url.Error)},
+		{name: "no host", url: "http:///", err: new(*url.Error)},
+		{name: "opaque", url: "mailto:a@b", err: new(*url.Error)},
+		{name: "redirect to a scheme", handler: status(307, "Location", "ftp://memnet/"), err: new(*url.Error)},
+		{name: "redirect to no host", handler: status(307, "Location", "http:///"), err: new(*url.Error)},
+
+		{name: "204", handler: status(204), quiet: true},
+		{name: "other media type", handler: status(200, "Content-Type", "text/html"), err: new(*sse.ResponseError)},
+		{name: "no media type", handler: raw("HTTP/1.1 200 OK\r\n\r\n", false), err: new(*sse.ResponseError)},
+		{name: "Content-Encoding", handler: status(200, "Content-Type", "text/event-stream", "Content-Encoding", "gzip"), err: new(*sse.ResponseError)},
+
+		{name: "silent", handler: hold("data:1\n\n"), set: idle, err: sse.ErrIdleTimeout, opens: true, transient: true, standard: true},
+		{name: "silent from the start", handler: hold(""), set: idle, err: sse.ErrIdleTimeout, opens: true, transient: true, standard: true},
+		{name: "silent, HTTP/2", handler: hold("data:1\n\n"), set: idle, http2: true, err: sse.ErrIdleTimeout, opens: true, transient: true, standard: true},
+		{name: "no header within IdleTimeout", handler: silent, set: idle, err: sse.ErrIdleTimeout, transient: true, standard: true},
+		{name: "no header within HTTPClient.Timeout", handler: silent, set: func(c *sse.Client) { c.HTTPClient.Timeout = time.Minute },
+			err: sse.ErrIdleTimeout, transient: true, standard: true},
+
+		{name: "bad HTTP", handler: raw("hello\r\n\r\n", false), err: new(*url.Error), transient: true, standard: true},
+		{name: "broken chunking", handler: raw(rawHeader+"Transfer-Encoding: chunked\r\n\r\n8\r\ndata:1\n\n\r\nX\r\n", false),
+			err: new(error), opens: true, transient: true, standard: true},
+		{name: "redirect loop", handler: status(302, "Location", "loop"), err: new(*url.Error), transient: true, standard: true},
+		{name: "RST_STREAM", handler: cut("data:1\n\n"), http2: true, err: new(error), opens: true, transient: true, standard: true},
+		{name: "close, HTTP/2", handler: stream("data:1\n\n"), http2: true, err: io.EOF, opens: true, transient: true, standard: true, quiet: true},
+
+		{name: "event too large", handler: hold("data:" + strings.Repeat("x", 2000)), set: func(c *sse.Client) { c.MaxEventSize = 1000 },
+			err: sse.ErrEventTooLarge, opens: true},
+	}
+	for _, code := range []int{408, 425, 429, 500, 502, 503, 504} {
+		rows = append(rows, policyRow{name: strconv.Itoa(code), handler: status(code), err: new(*sse.ResponseError), transient: true})
+	}
+	for _, code := range []int{201, 202, 203, 205, 206, 210, 299, 300, 304, 400, 401, 403, 404, 405, 410, 418, 451, 501, 505, 511} {
+		rows = append(rows, policyRow{name: strconv.Itoa(code), handler: status(code, "Content-Type", "text/event-stream"), err: new(*sse.ResponseError)})
+	}
+	for _, code := range []int{301, 302, 303, 307, 308} {
+		rows = append(rows, policyRow{name: strconv.Itoa(code) + " without Location", handler: status(code), err: new(*sse.ResponseError)})
+	}
+	return rows
+}
+
+// TestPolicy goes through the table of what reconnects, each row under four policies.
+// The server answers the connection after the failing one with 204: a policy that
+// reconnects ends the stream without an error.
+func TestPolicy(t *testing.T) {
+	for _, row := range policyRows() {
+		for _, policy := range []struct {
+			name       string
+			good       int // connections before the failing one
+			policy     func(error) bool
+			reconnects bool
+		}{
+			{"default, first attempt", 0, nil, row.opens && row.transient},
+			{"default, after a good one", 1, nil, row.transient},
+			{"Transient", 0, sse.Transient, row.transient},
+			{"Standard", 0, sse.Standard, row.standard},
+		} {
+			in(t, row.name+"/"+policy.name, func(t *testing.T) {
+				tr := record()
+				connection := func() int { return tr.connects - 1 } // the current one
+				s := serveAll(t, func(w http.ResponseWriter, r *http.Request, _ int) {
+					switch n, _ := strconv.Atoi(r.Header.Get("Connection-Number")); {
+					case n < policy.good:
+						stream("data:0\n\n")(w, r)
+					case n > policy.good:
+						w.WriteHeader(http.StatusNoContent)
+					default:
+						row.handler(w, r)
+					}
+				})
+				if row.http2 {
+					s.useHTTP2()
+				}
+				transport := s.client.Transport.(*http.Transport)
+				transport.DisableKeepAlives = !row.http2
+				transport.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+					if row.dial != nil && connection() == policy.good {
+						return nil, &net.OpError{Op: "dial", Net: network, Err: row.dial}
+					}
+					return s.DialContext(ctx, network, addr)
+				}
+				c := sse.Client{HTTPClient: s.client, Reconnect: policy.policy, NewBackoff: every(time.Second), Trace: tr.trace()}
+				if row.set != nil {
+					row.set(&c)
+				}
+				c.Prepare = func(r *http.Request) (err error) {
+					r.Header.Set("Connection-Number", strconv.Itoa(tr.connects))
+					if row.url != "" && tr.connects == policy.good {
+						r.URL, err = url.Parse(row.url)
+						r.Host = r.URL.Host
+					}
+					return err
+				}
+
+				_, err := all(t, c.Events(get(t, "http://memnet/")))
+
+				require.GreaterOrEqual(t, len(tr.infos), policy.good+1)
+				failed := tr.infos[policy.good]
+				requireError(t, row.err, failed.Err)
+				require.Equal(t, policy.reconnects, failed.Reconnect)
+				if policy.reconnects {
+					require.NoError(t, err)
+					require.Equal(t, time.Second, failed.Delay)
+					require.Len(t, tr.infos, policy.good+2)
+					return
+				}
+				require.Len(t, tr.infos, policy.good+1)
+				if row.quiet {
+					require.NoError(t, err)
+				} else {
+					requireError(t, row.err, err)
+				}
+			})
+		}
+	}
+}
+
+// requireError holds err to want: nil, a target of errors.As, or an error for errors.Is.
+func requireError(t *testing.T, want any, err error) {
+	t.Helper()
+	switch want := want.(type) {
+	case nil:
+		require.NoError(t, err)
+	case error:
+		require.ErrorIs(t, err, want)
+	default:
+		require.ErrorAs(t, err, want)
+	}
+}
+
+// TestInvalidCertificate: nobody should wait for it to heal.
+func TestInvalidCertificate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := memnet.Listen()
+		srv := httptest.NewUnstartedServer(stream("data:1\n\n"))
+		srv.Listener.Close()
+		srv.Listener = l
+		srv.Config.ErrorLog = log.New(io.Discard, "", 0)
+		srv.StartTLS()
+		defer srv.Close()
+		transport := &http.Transport{DialContext: l.DialContext}
+		defer transport.CloseIdleConnections()
+		c := sse.Client{HTTPClient: &http.Client{Transport: transport}, Reconnect: sse.Transient}
+		_, err := all(t, c.Get(t.Context(), "https://memnet/"))
+		require.ErrorAs(t, err, new(*tls.CertificateVerificationError))
+		require.False(t, sse.Standard(err))
+	})
+}
+
+// TestTransientTransport: a scheme that is foreign to net/http may be the transport's own.
+func TestTransientTransport(t *testing.T) {
+	dial := &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
+	require.True(t, sse.Transient(&url.Error{Op: "Get", URL: "unix:///socket", Err: dial}))
+	require.False(t, sse.Transient(nil))
+	require.False(t, sse.Standard(nil))
+	require.True(t, sse.Transient(fmt.Errorf("wrapped: %w", io.EOF)))
+	require.False(t, sse.Transient(fmt.Errorf("wrapped: %w", sse.ErrEventTooLarge)))
+}
+
+// TestOtherEnds are the rows that no policy is asked about.
+func TestOtherEnds(t *testing.T) {
+	broken := errors.New("broken")
+	ask := func(err error) bool { panic("the policy was asked about " + err.Error()) }
+
+	in(t, "Prepare fails", func(t *testing.T) {
+		s := serve(t)
+		tr := record()
+		c := sse.Client{HTTPClient: s.client, Reconnect: ask, Trace: tr.trace(), Prepare: func(*http.Request) error { return broken }}
+		_, err := all(t, c.Get(t.Context(), "http://memnet/"))
+		require.Equal(t, broken, err)
+		require.Empty(t, s.requests)
+		require.Empty(t, tr.String())
+	})
+	in(t, "Prepare fails later", func(t *testing.T) {
+		s := serve(t, stream("data:1\n\n"))
+		n := 0
+		c := sse.Client{HTTPClient: s.client, Prepare: func(*http.Request) error {
+			if n++; n == 2 {
+				return broken
+			}
+			return nil
+		}}
+		got, err := all(t, c.Get(t.Context(), "http://memnet/"))
+		require.Equal(t, broken, err)
+		require.Equal(t, "1", data(got))
+	})
+	in(t, "GetBody fails", func(t *testing.T) {
+		s := serve(t)
+		req := get(t, "http://memnet/")
+		req.Body, req.GetBody = io.NopCloser(strings.NewReader("x")), func() (io.ReadCloser, error) { return nil, broken }
+		c := sse.Client{HTTPClient: s.client, Reconnect: ask}
+		_, err := all(t, c.Events(req))
+		require.Equal(t, broken, err)
+	})
+	in(t, "bad URL", func(t *testing.T) {
+		c := sse.Client{Reconnect: ask, Prepare: func(*http.Request) error { panic("a request") }}
+		_, err := all(t, c.Get(t.Context(), "http://this is invalid/"))
+		require.ErrorAs(t, err, new(*url.Error))
+	})
+	in(t, "204 is not asked about", func(t *testing.T) {
+		s := serve(t)
+		c := sse.Client{HTTPClient: s.client, Reconnect: ask}
+		got, err := all(t, c.Get(t.Context(), "http://memnet/"))
+		require.NoError(t, err)
+		require.Empty(t, got)
+	})
+	in(t, "giving up", func(t *testing.T) {
+		s := serve(t, stream("data:1\n\n"), status(503), status(503), status(503))
+		tr := record()
+		c := sse.Client{HTTPClient: s.client, Trace: tr.trace(), NewBackoff: func(time.Duration) sse.Backoff {
+			return backoff.WithMaxRetries(backoff.NewConstantBackOff(time.Second), 2)
+		}}
+		_, err := all(t, c.Get(t.Context(), "http://memnet/"))
+		require.ErrorContains(t, err, "sse: giving up: sse: 503 Service Unavailable")
+		require.ErrorAs(t, err, new(*sse.ResponseError))
+		require.Len(t, s.requests, 3)
+		require.False(t, tr.infos[2].Reconnect)
+		require.ErrorAs(t, tr.infos[2].Err, new(*sse.ResponseError))
+	})
+	in(t, "giving up on a clean close", func(t *testing.T) {
+		s := serve(t, stream("data:1\n\n"))
+		c := sse.Client{HTTPClient: s.client, NewBackoff: every(-1)}
+		_, err := all(t, c.Get(t.Context(), "http://memnet/"))
+		require.EqualError(t, err, "sse: giving up: EOF")
+	})
+}

@@ -1,0 +1,506 @@
+package sse_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"runtime"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/lastevent/sse"
+)
+
+// TestTranscript is the whole story of a stream, as Trace and the consumer see it.
+func TestTranscript(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serve(t,
+			cut("retry:2000\nid:1\ndata:a\n\n:c\nid:2\ndata:b"),
+			status(503, "Retry-After", "10"),
+			hold("id:2\nevent:e\ndata:b\n\nid:3\n\n"),
+			stream("id\ndata:c\n\n"),
+		)
+		tr := record()
+		c := sse.Client{HTTPClient: s.client, IdleTimeout: time.Minute, NewBackoff: every(0), Trace: tr.trace()}
+		tr.range_(c.Get(t.Context(), "http://memnet/"))
+		require.Equal(t, `0s      connect ""
+0s      open
+0s      event message "a" id "1"
+0s      comment "c"
+0s      disconnect: unexpected EOF; again in 2s, after "1"
+2s      connect "1"
+2s      disconnect: sse: 503 Service Unavailable: "data: refused"; again in 10s, after "1"
+12s     connect "1"
+12s     open
+12s     event e "b" id "2"
+1m12s   disconnect: sse: the server was silent for too long; again in 2s, after "3"
+1m14s   connect "3"
+1m14s   open
+1m14s   event message "c" id ""
+1m14s   disconnect: EOF; again in 2s, after ""
+1m16s   connect ""
+1m16s   disconnect: <nil>; end, after ""
+1m16s   end
+`, tr.String())
+	})
+}
+
+// TestCursor: what each connection of a stream resumes after.
+func TestCursor(t *testing.T) {
+	for name, test := range map[string]struct {
+		initial  string
+		handlers []http.HandlerFunc
+		want     string // the Last-Event-ID of each request
+	}{
+		"none":                 {"", []http.HandlerFunc{stream("data:1\n\n"), cut("data:2")}, "- - -"},
+		"IDs":                  {"", []http.HandlerFunc{stream("id:1\ndata\n\nid:2\ndata\n\n"), stream("id:3\ndata\n\n")}, "- 2 3"},
+		"sticky":               {"", []http.HandlerFunc{stream("id:1\ndata\n\ndata\n\n"), stream("data\n\n"), stream("")}, "- 1 1 1"},
+		"block without data":   {"", []http.HandlerFunc{stream("id:1\ndata\n\nid:2\n\n"), stream("id:3\n\n")}, "- 2 3"},
+		"cut block":            {"", []http.HandlerFunc{cut("id:1\ndata\n\nid:2\ndata:x\n"), cut("id:3\n"), cut("id:4")}, "- 1 1 1"},
+		"reset":                {"", []http.HandlerFunc{stream("id:1\ndata\n\n"), stream("id:\ndata\n\n"), stream("")}, "- 1 - -"},
+		"reset without data":   {"", []http.HandlerFunc{stream("id:1\ndata\n\nid\n\n")}, "- -"},
+		"initial":              {"7", []http.HandlerFunc{stream(""), stream("data\n\n"), cut("id:8\ndata")}, "7 7 7 7"},
+		"initial, then own":    {"7", []http.HandlerFunc{stream("id:8\ndata\n\n")}, "7 8"},
+		"initial, then reset":  {"7", []http.HandlerFunc{stream("id\n\n")}, "7 -"},
+		"refusals keep it":     {"", []http.HandlerFunc{stream("id:1\ndata\n\n"), status(503), status(500)}, "- 1 1 1"},
+		"UTF-8":                {"", []http.HandlerFunc{stream("id:…日本\ndata\n\n")}, "- …日本"},
+		"malformed UTF-8":      {"", []http.HandlerFunc{stream("id:\xff\ndata\n\n")}, "- \ufffd"},
+		"spaces are trimmed":   {"", []http.HandlerFunc{stream("id:  1 2  \ndata\n\n")}, "- 1 2"},
+		"nothing but spaces":   {"", []http.HandlerFunc{stream("id:   \ndata\n\n")}, "- -"},
+		"tab":                  {"", []http.HandlerFunc{stream("id:1\t2\ndata\n\n")}, "- 1\t2"},
+		"NUL is ignored":       {"", []http.HandlerFunc{stream("id:1\ndata\n\nid:2\x00\ndata\n\n")}, "- 1"},
+		"control character":    {"", []http.HandlerFunc{stream("id:1\ndata\n\nid:2\x01\ndata\n\n"), stream("id:3\ndata\n\n")}, "- 1 3"},
+		"DEL":                  {"", []http.HandlerFunc{stream("id:1\ndata\n\nid:2\x7f\ndata\n\n")}, "- 1"},
+		"8 KiB":                {"", []http.HandlerFunc{stream("id:" + strings.Repeat("x", 8<<10) + "\ndata\n\n")}, "- " + strings.Repeat("x", 8<<10)},
+		"over 8 KiB":           {"", []http.HandlerFunc{stream("id:1\ndata\n\nid:" + strings.Repeat("x", 8<<10+1) + "\ndata\n\n")}, "- 1"},
+		"a JSON array":         {"", []http.HandlerFunc{stream("id:[{\"topic\":\"a\",\"offset\":-1}]\ndata\n\n")}, `- [{"topic":"a","offset":-1}]`},
+		"hostile-looking":      {"", []http.HandlerFunc{stream("id:e5p3n<3k0k0s\ndata\n\n")}, "- e5p3n<3k0k0s"},
+		"reset after unusable": {"", []http.HandlerFunc{stream("id:1\ndata\n\nid:\x01\ndata\n\nid\ndata\n\n")}, "- -"},
+	} {
+		for _, http2 := range []bool{false, true} {
+			in(t, name+map[bool]string{true: "/HTTP2"}[http2], func(t *testing.T) {
+				s := serve(t, test.handlers...)
+				if http2 {
+					s.useHTTP2()
+				}
+				req := get(t, "http://memnet/")
+				if test.initial != "" {
+					req.Header.Set("Last-Event-ID", test.initial)
+				}
+				c := sse.Client{HTTPClient: s.client, Reconnect: sse.Transient}
+				_, err := all(t, c.Events(req))
+				require.NoError(t, err)
+				require.Equal(t, test.want, s.lastEventIDs())
+			})
+		}
+	}
+}
+
+// TestIDsStayInForce: a new connection's events without an ID carry the one before.
+func TestIDsStayInForce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serve(t, stream("data:a\n\nid:1\ndata:b\n\n"), stream("data:c\n\nid:\x01\ndata:d\n\n"), stream("data:e\n\n"))
+		req := get(t, "http://memnet/")
+		req.Header.Set("Last-Event-ID", "0")
+		got, err := all(t, (&sse.Client{HTTPClient: s.client}).Events(req))
+		require.NoError(t, err)
+		var ids []string
+		for _, ev := range got {
+			ids = append(ids, ev.LastEventID)
+		}
+		require.Equal(t, []string{"0", "1", "1", "\x01", "\x01"}, ids)
+		require.Equal(t, "0 1 1 1", s.lastEventIDs())
+	})
+}
+
+// TestCursorMovesAfterTheBody: an event whose loop body did not return is not behind the cursor.
+func TestCursorMovesAfterTheBody(t *testing.T) {
+	for name, leave := range map[string]func(){
+		"break":  nil,
+		"panic":  func() { panic("in the loop body") },
+		"Goexit": runtime.Goexit,
+	} {
+		in(t, name, func(t *testing.T) {
+			s := serve(t, hold("id:1\ndata\n\nid:2\ndata\n\n"))
+			tr := record()
+			c := sse.Client{HTTPClient: s.client, Trace: tr.trace()}
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				defer func() { _ = recover() }()
+				for ev := range c.Get(t.Context(), "http://memnet/") {
+					if ev.LastEventID == "2" {
+						if leave != nil {
+							leave()
+						}
+						break
+					}
+				}
+			}()
+			<-done
+			require.Len(t, tr.infos, 1)
+			require.Equal(t, "1", tr.infos[0].LastEventID)
+		})
+	}
+}
+
+// TestNothingOfADeadConnection: data and type of an unfinished block do not reach the next.
+func TestNothingOfADeadConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serve(t, cut("event:e\nid:1\ndata:lost\nda"), stream("\ufeffdata:a\n\n"), cut("data:x\r"), stream("\ndata:b\n\n"))
+		got, err := all(t, (&sse.Client{HTTPClient: s.client}).Get(t.Context(), "http://memnet/"))
+		require.NoError(t, err)
+		require.Equal(t, []sse.Event{message("a"), message("b")}, got)
+	})
+}
+
+// TestLeaving: break, return, panic and Goexit in the loop body close the connection, so
+// that the server sees the client leave, and Trace hears of it once.
+func TestLeaving(t *testing.T) {
+	for name, leave := range map[string]func(){
+		"break":  nil,
+		"panic":  func() { panic("in the loop body") },
+		"Goexit": runtime.Goexit,
+	} {
+		for _, http2 := range []bool{false, true} {
+			in(t, name+map[bool]string{true: "/HTTP2"}[http2], func(t *testing.T) {
+				left := make(chan bool, 1)
+				s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+					send(w, strings.Repeat("data:1\n\n", 1000))
+					<-r.Context().Done()
+					left <- true
+				})
+				if http2 {
+					s.useHTTP2()
+				}
+				tr := record()
+				c := sse.Client{HTTPClient: s.client, IdleTimeout: time.Hour, Trace: tr.trace()}
+				done := make(chan struct{})
+				var recovered any
+				go func() {
+					defer close(done)
+					defer func() { recovered = recover() }()
+					for range c.Get(t.Context(), "http://memnet/") {
+						if leave != nil {
+							leave()
+						}
+						break
+					}
+				}()
+				<-done
+				<-left // at once: a bubble with everyone waiting fails
+				require.Zero(t, time.Since(tr.start))
+				require.Len(t, tr.infos, 1)
+				require.NoError(t, tr.infos[0].Err)
+				require.False(t, tr.infos[0].Reconnect)
+				if name == "panic" {
+					require.Equal(t, "in the loop body", recovered)
+				}
+			})
+		}
+	}
+}
+
+// TestPanicInHook: the connection is closed, whoever panics.
+func TestPanicInHook(t *testing.T) {
+	for name, trace := range map[string]*sse.Trace{
+		"Connect": {Connect: func(*http.Request) { panic("hook") }},
+		"Open":    {Open: func(*http.Response) { panic("hook") }},
+		"Comment": {Comment: func(string) { panic("hook") }},
+	} {
+		in(t, name, func(t *testing.T) {
+			s := serve(t, hold(":c\ndata:1\n\n"))
+			n := 0
+			trace.Disconnect = func(info sse.DisconnectInfo) { n++ }
+			c := sse.Client{HTTPClient: s.client, Trace: trace}
+			require.PanicsWithValue(t, "hook", func() { _, _ = all(t, c.Get(t.Context(), "http://memnet/")) })
+			require.Equal(t, 1, n)
+		})
+	}
+}
+
+// bodySpy tells what is done to the bodies of responses.
+type bodySpy struct {
+	rt     http.RoundTripper
+	open   int
+	reads  int
+	onRead func()
+}
+
+func (s *bodySpy) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := s.rt.RoundTrip(r)
+	if err == nil {
+		s.open++
+		resp.Body = &spiedBody{resp.Body, s}
+	}
+	return resp, err
+}
+
+type spiedBody struct {
+	io.ReadCloser
+	spy *bodySpy
+}
+
+func (b *spiedBody) Read(p []byte) (int, error) {
+	b.spy.reads++
+	return b.ReadCloser.Read(p)
+}
+
+func (b *spiedBody) Close() error {
+	b.spy.open--
+	return b.ReadCloser.Close()
+}
+
+// TestBodies: each body is closed once, before the next connection, and never drained.
+func TestBodies(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serve(t, stream("data:1\n\n"), cut("data:2\n\n"), status(503), stream("data:3\n\n"+strings.Repeat(":\n", 1<<20)))
+		spy := &bodySpy{rt: s.client.Transport}
+		reads := 0
+		c := sse.Client{HTTPClient: &http.Client{Transport: spy}, Trace: &sse.Trace{
+			Connect: func(*http.Request) { assert.Zero(t, spy.open) },
+			Open:    func(*http.Response) { assert.Equal(t, 1, spy.open) },
+		}}
+		for ev, err := range c.Get(t.Context(), "http://memnet/") {
+			require.NoError(t, err)
+			reads = spy.reads
+			if ev.Data == "3" {
+				break
+			}
+		}
+		require.Zero(t, spy.open)
+		require.Equal(t, reads, spy.reads, "no read after break")
+	})
+}
+
+var errCause = errors.New("the cause")
+
+// TestCancel ends the context at every stage: the sequence ends at once with its cause.
+func TestCancel(t *testing.T) {
+	const after = 90 * time.Second
+	silent := func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+	slow := func(w http.ResponseWriter, r *http.Request) { // a refusal with an endless body
+		w.WriteHeader(503)
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+	}
+	for name, test := range map[string]struct {
+		handler http.HandlerFunc
+		after   time.Duration
+		want    sse.DisconnectInfo
+		hooked  int // disconnects
+	}{
+		"waiting for the header":         {silent, after, sse.DisconnectInfo{Err: errCause}, 1},
+		"waiting for an event":           {hold("id:1\ndata:1\n\n"), after, sse.DisconnectInfo{Err: errCause, LastEventID: "1"}, 1},
+		"in the middle of an event":      {hold("id:1\ndata:1\n\nid:2\ndata:2\n"), after, sse.DisconnectInfo{Err: errCause, LastEventID: "1"}, 1},
+		"waiting for the refusal's body": {slow, time.Second, sse.DisconnectInfo{Err: errCause}, 1},
+		"waiting to reconnect": {stream("id:1\ndata:1\n\n"), after,
+			sse.DisconnectInfo{Err: io.EOF, LastEventID: "1", Reconnect: true, Delay: time.Hour}, 1},
+	} {
+		for _, http2 := range []bool{false, true} {
+			in(t, name+map[bool]string{true: "/HTTP2"}[http2], func(t *testing.T) {
+				s := serve(t, test.handler)
+				if http2 {
+					s.useHTTP2()
+				}
+				ctx, cancel := context.WithCancelCause(t.Context())
+				time.AfterFunc(test.after, func() { cancel(errCause) })
+				tr := record()
+				c := sse.Client{HTTPClient: s.client, Reconnect: sse.Transient, NewBackoff: every(time.Hour), Trace: tr.trace()}
+				_, err := all(t, c.Get(ctx, "http://memnet/"))
+				require.Equal(t, errCause, err)
+				require.Equal(t, test.after, time.Since(tr.start))
+				require.Len(t, tr.infos, test.hooked)
+				got := tr.infos[0]
+				got.Request = nil
+				require.Equal(t, test.want, got)
+			})
+		}
+	}
+	in(t, "deadline", func(t *testing.T) {
+		s := serve(t, hold("data:1\n\n"))
+		ctx, cancel := context.WithTimeout(t.Context(), after)
+		defer cancel()
+		start := time.Now()
+		got, err := all(t, (&sse.Client{HTTPClient: s.client}).Get(ctx, "http://memnet/"))
+		require.Equal(t, context.DeadlineExceeded, err)
+		require.Equal(t, after, time.Since(start))
+		require.Equal(t, "1", data(got))
+	})
+	in(t, "before the first request", func(t *testing.T) {
+		s := serve(t)
+		ctx, cancel := context.WithCancelCause(t.Context())
+		cancel(errCause)
+		tr := record()
+		c := sse.Client{HTTPClient: s.client, Trace: tr.trace(), Prepare: func(*http.Request) error { panic("an attempt") }}
+		_, err := all(t, c.Get(ctx, "http://memnet/"))
+		require.Equal(t, errCause, err)
+		require.Empty(t, tr.String())
+	})
+	in(t, "in the loop body", func(t *testing.T) {
+		s := serve(t, stream("id:1\ndata:1\n\n:c\nid:2\ndata:2\n\n"))
+		ctx, cancel := context.WithCancelCause(t.Context())
+		defer cancel(nil)
+		tr := record()
+		c := sse.Client{HTTPClient: s.client, Trace: tr.trace()}
+		n := 0
+		for ev, err := range c.Get(ctx, "http://memnet/") {
+			if n++; n == 1 {
+				require.Equal(t, "1", ev.Data)
+				cancel(errCause)
+				continue
+			}
+			require.Equal(t, errCause, err)
+		}
+		require.Equal(t, 2, n, "nothing buffered is delivered")
+		require.NotContains(t, tr.String(), "comment")
+		require.Equal(t, "1", tr.infos[0].LastEventID, "its loop body returned")
+	})
+	in(t, "in the comment hook", func(t *testing.T) {
+		s := serve(t, hold("data:1\n\n:stop\ndata:2\n\n"))
+		ctx, cancel := context.WithCancelCause(t.Context())
+		c := sse.Client{HTTPClient: s.client, Trace: &sse.Trace{Comment: func(string) { cancel(errCause) }}}
+		got, err := all(t, c.Get(ctx, "http://memnet/"))
+		require.Equal(t, errCause, err)
+		require.Equal(t, "1", data(got))
+	})
+	in(t, "in Prepare", func(t *testing.T) {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		c := sse.Client{Prepare: func(r *http.Request) error { cancel(errCause); return r.Context().Err() }}
+		_, err := all(t, c.Get(ctx, "http://memnet/"))
+		require.Equal(t, errCause, err)
+	})
+}
+
+// TestIdle: silence is counted while a Read waits, and any byte ends it.
+func TestIdle(t *testing.T) {
+	const idle = 10 * time.Second
+	drip := func(pieces ...string) http.HandlerFunc { // a piece every 9 s
+		return func(w http.ResponseWriter, r *http.Request) {
+			for _, piece := range pieces {
+				send(w, piece)
+				pause(r, idle-time.Second)
+			}
+		}
+	}
+	for name, test := range map[string]struct {
+		handler http.HandlerFunc
+		want    string
+		err     error
+		open    time.Duration
+	}{
+		"comments feed it":        {drip(":", "\n", ":\n", ":a", "b\n", "data:1\n\n"), "1", io.EOF, 54 * time.Second},
+		"halves of lines feed it": {drip("d", "a", "t", "a", ":", "1", "\n", "\n"), "1", io.EOF, 72 * time.Second},
+		"silence does not":        {hold("data:1\n\n"), "1", sse.ErrIdleTimeout, idle},
+		"one byte, then silence":  {hold("data:1\n\nd"), "1", sse.ErrIdleTimeout, idle},
+	} {
+		in(t, name, func(t *testing.T) {
+			s := serve(t, test.handler)
+			tr := record()
+			c := sse.Client{HTTPClient: s.client, IdleTimeout: idle, Trace: tr.trace()}
+			got, err := all(t, c.Get(t.Context(), "http://memnet/"))
+			require.NoError(t, err)
+			require.Equal(t, test.want, data(got))
+			require.Equal(t, test.err, tr.infos[0].Err)
+			require.Equal(t, test.open+tr.infos[0].Delay, s.waits()[0])
+		})
+	}
+	in(t, "a slow consumer is not a silent server", func(t *testing.T) {
+		s := serve(t, hold("data:1\n\ndata:2\n\n"))
+		tr := record()
+		c := sse.Client{HTTPClient: s.client, IdleTimeout: idle, Trace: tr.trace()}
+		n := 0
+		for _, err := range c.Get(t.Context(), "http://memnet/") {
+			require.NoError(t, err)
+			time.Sleep(100 * idle)
+			n++
+		}
+		require.Equal(t, 2, n)
+		require.Equal(t, sse.ErrIdleTimeout, tr.infos[0].Err)
+		require.Equal(t, 201*idle+tr.infos[0].Delay, s.waits()[0])
+	})
+	in(t, "zero waits for ever", func(t *testing.T) {
+		s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			time.Sleep(1000 * time.Hour)
+			send(w, ":\n")
+			time.Sleep(1000 * time.Hour)
+			send(w, "data:1\n\n")
+		})
+		got, err := all(t, (&sse.Client{HTTPClient: s.client}).Get(t.Context(), "http://memnet/"))
+		require.NoError(t, err)
+		require.Equal(t, "1", data(got))
+	})
+	in(t, "HTTPClient.Timeout does not cut the stream", func(t *testing.T) {
+		s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			time.Sleep(time.Second)
+			send(w, ":\n")
+			time.Sleep(1000 * time.Hour)
+			send(w, "data:1\n\n")
+		})
+		s.client.Timeout = 2 * time.Second
+		tr := record()
+		c := sse.Client{HTTPClient: s.client, Trace: tr.trace()}
+		got, err := all(t, c.Get(t.Context(), "http://memnet/"))
+		require.NoError(t, err)
+		require.Equal(t, "1", data(got))
+		require.Equal(t, io.EOF, tr.infos[0].Err)
+		require.Equal(t, 2*time.Second, s.client.Timeout, "the caller's client is never written")
+	})
+	in(t, "HTTPClient.Timeout goes before IdleTimeout", func(t *testing.T) {
+		s := serve(t, func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+		s.client.Timeout = time.Minute
+		start := time.Now()
+		_, err := all(t, (&sse.Client{HTTPClient: s.client, IdleTimeout: idle}).Get(t.Context(), "http://memnet/"))
+		require.Equal(t, sse.ErrIdleTimeout, err)
+		require.Equal(t, time.Minute, time.Since(start))
+	})
+}
+
+// TestRefusalBody: the first KiB, for at most five seconds.
+func TestRefusalBody(t *testing.T) {
+	for name, test := range map[string]struct {
+		handler http.HandlerFunc
+		body    string
+		took    time.Duration
+	}{
+		"short": {func(w http.ResponseWriter, r *http.Request) { http.Error(w, "no such feed", 404) }, "no such feed\n", 0},
+		"empty": {func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(404) }, "", 0},
+		"long": {func(w http.ResponseWriter, r *http.Request) {
+			w.WriteHeader(404)
+			for r.Context().Err() == nil {
+				_, _ = io.WriteString(w, strings.Repeat("x", 1000))
+			}
+		}, strings.Repeat("x", 1024), 0},
+		"slow": {func(w http.ResponseWriter, r *http.Request) {
+			w.WriteHeader(404)
+			_, _ = io.WriteString(w, "no such")
+			_ = http.NewResponseController(w).Flush()
+			<-r.Context().Done()
+		}, "no such", 5 * time.Second},
+		"one byte at a time": {func(w http.ResponseWriter, r *http.Request) {
+			w.WriteHeader(404)
+			for r.Context().Err() == nil {
+				_, _ = io.WriteString(w, "x")
+				_ = http.NewResponseController(w).Flush()
+				pause(r, 1500*time.Millisecond)
+			}
+		}, "xxxx", 5 * time.Second},
+	} {
+		in(t, name, func(t *testing.T) {
+			s := serve(t, test.handler)
+			start := time.Now()
+			_, err := all(t, (&sse.Client{HTTPClient: s.client, IdleTimeout: time.Second}).Get(t.Context(), "http://memnet/"))
+			var re *sse.ResponseError
+			require.ErrorAs(t, err, &re)
+			require.Equal(t, 404, re.StatusCode)
+			require.Equal(t, test.body, string(re.Body))
+			require.Equal(t, test.took, time.Since(start))
+		})
+	}
+}
