@@ -82,3 +82,32 @@ func BenchmarkRead(b *testing.B) {
 		}
 	})
 }
+
+// BenchmarkOneLine is one event of 16 MiB in one line, in pieces of a network's size and whole.
+func BenchmarkOneLine(b *testing.B) {
+	stream := []byte("data:" + strings.Repeat("x", 16<<20) + "\n\n")
+	for name, piece := range map[string]int{"1400 B reads": 1400, "whole": len(stream)} {
+		b.Run(name, func(b *testing.B) { parseOne(b, stream, piece) })
+	}
+}
+
+// BenchmarkManyLines is one event of 200 000 short lines.
+func BenchmarkManyLines(b *testing.B) {
+	stream := []byte(strings.Repeat("data: a short line\n", 200_000) + "\n")
+	for name, piece := range map[string]int{"1400 B reads": 1400, "whole": len(stream)} {
+		b.Run(name, func(b *testing.B) { parseOne(b, stream, piece) })
+	}
+}
+
+func parseOne(b *testing.B, stream []byte, piece int) {
+	b.SetBytes(int64(len(stream)))
+	b.ReportAllocs()
+	for b.Loop() {
+		b.StopTimer()
+		r := everyN(stream, piece)
+		b.StartTimer()
+		if err := sse.NewParser(r).Next(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,3 +1,61 @@
+// Package sse is a client for server-sent events, the event streams of the HTML
+// standard's EventSource (section 9.2).
+//
+// A stream is text over HTTP. Lines end in LF, CR or CRLF; a field's name stands before
+// the first colon; a blank line dispatches the event. The stream
+//
+//	: a comment, which keeps the connection alive
+//	retry: 5000
+//
+//	event: change
+//	id: 7
+//	data: {"on":
+//	data:  true}
+//
+//	data: more
+//
+// gives, in the form of [Event],
+//
+//	{Type: "change", Data: "{\"on\":\n true}", LastEventID: "7"}
+//	{Type: "message", Data: "more", LastEventID: "7"}
+//
+// and, from then on, waits of at least five seconds before a reconnection.
+//
+// [Get] and [Client.Events] give the events of a stream across as many connections as it
+// takes. Programs that hold a response's body already use [Read], or [NewParser] to
+// read it without allocating.
+//
+// # What is promised
+//
+// An error is always the end of a stream, and comes once. Drops that a new connection
+// cures are seen by [Trace] alone.
+//
+// A reconnection resumes after the last event whose loop body has returned: a server
+// that replays by Last-Event-ID is asked for each event until it has been handled.
+//
+// Nothing here starts a goroutine. The stream lives on the goroutine that ranges over
+// it; break, return and panic close the connection, and so does the context.
+//
+// Nothing that the server controls is without a limit: neither lines, events and
+// the bodies of refusals, nor the waits that it asks for.
+//
+// # Departures from the standard
+//
+//   - The default policy connects again only after the stream has been open once, only
+//     for requests that may be repeated, and then also after 408, 425, 429, 500, 502, 503 and
+//     504. The standard's own policy is Reconnect: [Standard].
+//   - Waits grow while there is no progress, and have a random part. A retry value counts
+//     within 10 ms … 1 h.
+//   - The ID in force outlives the connection, as it does in browsers: events without an
+//     id carry it in the next one, too.
+//   - An ID that no header can carry (control characters, over 8 KiB) is not sent: the
+//     stream resumes after the last one that can. Spaces around an ID are trimmed.
+//   - An event's data, and a data, event, id or retry line, is limited in size:
+//     [DefaultMaxEventSize], [ErrEventTooLarge].
+//   - Requests ask for Accept-Encoding: identity, and a response that is encoded all the
+//     same is refused.
+//   - After a redirect, also a permanent one, a reconnection starts at the original URL.
+//   - [Client.IdleTimeout], if set, drops connections that are silent.
 package sse
 
 import (
@@ -171,11 +229,9 @@ func (c *Client) newRequest(ctx context.Context, orig *http.Request, lastEventID
 
 // policy returns nil to connect again after err, or the error that the stream ends with.
 func (c *Client) policy(err error, orig, attempt *http.Request, opened bool) error {
-	again := false
+	again := opened && replayable(attempt) && Transient(err)
 	if c.Reconnect != nil {
 		again = c.Reconnect(err)
-	} else {
-		again = opened && replayable(attempt) && Transient(err)
 	}
 	switch {
 	case !again:

@@ -102,7 +102,7 @@ func (s *stream) connection(yield func(Event, error) bool) (wait time.Duration, 
 	if s.headerTime > 0 {
 		timer.Reset(s.headerTime)
 	}
-	resp, err := s.send(req)
+	resp, err := s.send(req) //nolint:bodyclose // the deferred function does
 	timer.Stop()
 	if err != nil {
 		err = s.cause(ctx, err)

@@ -227,10 +227,9 @@ func TestPanicInHook(t *testing.T) {
 
 // bodySpy tells what is done to the bodies of responses.
 type bodySpy struct {
-	rt     http.RoundTripper
-	open   int
-	reads  int
-	onRead func()
+	rt    http.RoundTripper
+	open  int
+	reads int
 }
 
 func (s *bodySpy) RoundTrip(r *http.Request) (*http.Response, error) {

@@ -48,20 +48,26 @@ func (c *Conn) Reset() {
 	c.in.end(net.ErrClosed, syscall.ECONNRESET)
 }
 
-func (c *Conn) LocalAddr() net.Addr  { return Addr{} }
+// LocalAddr returns an [Addr].
+func (c *Conn) LocalAddr() net.Addr { return Addr{} }
+
+// RemoteAddr returns an [Addr].
 func (c *Conn) RemoteAddr() net.Addr { return Addr{} }
 
+// SetDeadline is as [net.Conn] says.
 func (c *Conn) SetDeadline(t time.Time) error {
 	c.in.readBy.set(c.in, t)
 	c.out.writeBy.set(c.out, t)
 	return nil
 }
 
+// SetReadDeadline is as [net.Conn] says.
 func (c *Conn) SetReadDeadline(t time.Time) error {
 	c.in.readBy.set(c.in, t)
 	return nil
 }
 
+// SetWriteDeadline is as [net.Conn] says.
 func (c *Conn) SetWriteDeadline(t time.Time) error {
 	c.out.writeBy.set(c.out, t)
 	return nil

@@ -17,8 +17,10 @@ import (
 // Addr is the address of everything on the network.
 type Addr struct{}
 
+// Network returns "memnet".
 func (Addr) Network() string { return "memnet" }
-func (Addr) String() string  { return "memnet" }
+
+func (Addr) String() string { return "memnet" }
 
 // A Listener is a network with one server on it. It must be made in the bubble that uses it.
 type Listener struct {

@@ -1,0 +1,20 @@
+.PHONY: test demo bench fuzz lint ci
+
+test: ## the tests, with the race detector
+	go test -race -shuffle=on ./...
+
+demo: ## a stream that survives a bad server
+	go run ./cmd/sse -demo
+
+bench: ## the parser beside the practical limit
+	go test -run '^$$' -bench . -benchtime 300ms -count 5 .
+
+fuzz: ## five minutes of each fuzz target
+	go test -run '^$$' -fuzz '^FuzzParser$$' -fuzztime 5m .
+	go test -run '^$$' -fuzz '^FuzzRoundTrip$$' -fuzztime 5m .
+
+lint: ## more linters than CI runs
+	go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0 run ./...
+
+ci: ## all that CI runs
+	.ci/run
