@@ -15,7 +15,7 @@ import (
 var errBadRead = errors.New("sse: reader returned an impossible count from Read")
 
 // line returns the next line without its end, valid until the next call.
-// A line that nobody needs whole may be cut to its first keepLine bytes.
+// Of a line that nobody needs whole, bytes behind the first keepLine may be missing.
 func (p *Parser) line(limit int) ([]byte, error) {
 	if p.pos < p.end && p.buf[p.pos] == '\n' { // a blank line, without a search
 		p.start = p.pos
@@ -64,15 +64,13 @@ func (p *Parser) take(end int) []byte {
 
 // readLine is line for a line whose end has not been read yet.
 func (p *Parser) readLine(limit int) ([]byte, error) {
-	cut := false
 	for {
 		if line := p.buf[p.pos:p.end]; stored(line) {
 			if len(line) > limit {
 				return nil, ErrEventTooLarge
 			}
 		} else if len(line) > keepLine {
-			cut = true
-			p.end = p.pos + 1 + maxComment
+			p.end = p.pos + keepLine // what is read next takes the place of what was behind it
 			p.checked = min(p.checked, p.end)
 		}
 		from, err := p.fill()
@@ -81,11 +79,7 @@ func (p *Parser) readLine(limit int) ([]byte, error) {
 		}
 		p.lf, p.cr = -1, -1
 		if end := p.lineEnd(from); end < p.end {
-			line := p.take(end)
-			if cut {
-				line = line[:keepLine]
-			}
-			return line, nil
+			return p.take(end), nil
 		}
 	}
 }

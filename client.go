@@ -171,7 +171,6 @@ func (c *Client) Events(req *http.Request) iter.Seq2[Event, error] {
 			newBackoff: c.NewBackoff,
 			headerTime: hc.Timeout,
 			idleTime:   c.IdleTimeout,
-			trace:      c.Trace,
 			parser:     &Parser{MaxEventSize: c.MaxEventSize},
 			cursor:     req.Header.Get("Last-Event-ID"),
 		}
@@ -181,8 +180,11 @@ func (c *Client) Events(req *http.Request) iter.Seq2[Event, error] {
 		if s.headerTime == 0 {
 			s.headerTime = s.idleTime
 		}
-		if c.Trace != nil && c.Trace.Comment != nil {
-			s.parser.Comment = func(text []byte) { c.Trace.Comment(string(text)) }
+		if c.Trace != nil {
+			s.trace = *c.Trace
+		}
+		if comment := s.trace.Comment; comment != nil {
+			s.parser.Comment = func(text []byte) { comment(string(text)) }
 		}
 		s.parser.setLastEventID(s.cursor)
 		s.run(yield)

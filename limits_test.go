@@ -131,7 +131,7 @@ func TestBuffer(t *testing.T) {
 	}
 	require.Equal(t, sse.MinBuffer, p.BufferSize(), "a slow stream costs little")
 
-	p = sse.NewParser(strings.NewReader(strings.Repeat("data:1\n\n", 100_000)))
+	p = sse.NewParser(strings.NewReader(strings.Repeat("data:12\n\n", 100_000)))
 	for range 100_000 {
 		require.NoError(t, p.Next())
 	}

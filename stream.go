@@ -30,7 +30,7 @@ type stream struct {
 	newBackoff func(initial time.Duration) Backoff
 	headerTime time.Duration // for the response's header; 0: any
 	idleTime   time.Duration // for a Read of its body; 0: any
-	trace      *Trace
+	trace      Trace
 	parser     *Parser
 
 	cursor  string // what a connection resumes after: the last ID to be sent whose event is handled
@@ -82,39 +82,16 @@ func (s *stream) connection(yield func(Event, error) bool) (wait time.Duration, 
 	}
 
 	info := DisconnectInfo{Request: req}
-	body := io.Closer(http.NoBody)
-	defer func() { // on break, panic and Goexit in a loop body or a hook too
-		cancel(nil) // first: nobody gets to drain the body
-		body.Close()
+	defer func() { // after break, panic and Goexit in a loop body or a hook, too
 		info.LastEventID = s.cursor
-		if s.trace != nil && s.trace.Disconnect != nil {
+		if s.trace.Disconnect != nil {
 			s.trace.Disconnect(info)
 		}
 	}()
-	if s.trace != nil && s.trace.Connect != nil {
+	if s.trace.Connect != nil {
 		s.trace.Connect(req)
 	}
-
-	// The one timer of the connection: for the header, for a refusal's body, for silence.
-	timer := time.AfterFunc(math.MaxInt64, func() { cancel(ErrIdleTimeout) })
-	timer.Stop()
-	defer timer.Stop()
-	if s.headerTime > 0 {
-		timer.Reset(s.headerTime)
-	}
-	resp, err := s.send(req) //nolint:bodyclose // the deferred function does
-	timer.Stop()
-	if err != nil {
-		err = s.cause(ctx, err)
-	} else {
-		body = resp.Body
-		timer.Reset(refusalTimeout)
-		err = checkResponse(resp)
-		timer.Stop()
-	}
-	if err == nil {
-		err = s.cause(ctx, s.read(resp, timer, yield))
-	}
+	err = s.exchange(ctx, cancel, req, yield)
 
 	switch {
 	case err == errStopped || err == errNoContent:
@@ -136,6 +113,36 @@ func (s *stream) connection(yield func(Event, error) bool) (wait time.Duration, 
 	}
 	info.Reconnect, info.Delay = true, wait
 	return wait, nil
+}
+
+// exchange sends the request, delivers the events of the response, and returns what
+// ended it. The connection is closed then, whatever ended it.
+func (s *stream) exchange(ctx context.Context, cancel context.CancelCauseFunc, req *http.Request, yield func(Event, error) bool) error {
+	defer cancel(nil)
+	// The one timer of the connection: for the header, for a refusal's body, for silence.
+	timer := time.AfterFunc(math.MaxInt64, func() { cancel(ErrIdleTimeout) })
+	timer.Stop()
+	defer timer.Stop()
+
+	if s.headerTime > 0 {
+		timer.Reset(s.headerTime)
+	}
+	resp, err := s.send(req)
+	timer.Stop()
+	if err != nil {
+		return s.cause(ctx, err)
+	}
+	defer func() {
+		cancel(nil) // first: nobody gets to drain the body
+		resp.Body.Close()
+	}()
+	timer.Reset(refusalTimeout)
+	err = checkResponse(resp)
+	timer.Stop()
+	if err != nil {
+		return err
+	}
+	return s.cause(ctx, s.read(resp, timer, yield))
 }
 
 // send returns the response to req, or an error that names where it went wrong.
@@ -164,7 +171,7 @@ func (s *stream) cause(ctx context.Context, err error) error {
 // read delivers the events of a response until it ends, and returns why.
 func (s *stream) read(resp *http.Response, timer *time.Timer, yield func(Event, error) bool) error {
 	s.opened = true
-	if s.trace != nil && s.trace.Open != nil {
+	if s.trace.Open != nil {
 		s.trace.Open(resp)
 	}
 	body := io.Reader(resp.Body)
