@@ -276,6 +276,8 @@ type ResponseError struct {
 	Body       []byte // the first KiB
 }
 
+// Error returns the status, what keeps a 200 from being an event stream, and the
+// beginning of the body.
 func (e *ResponseError) Error() string {
 	msg := strings.TrimSpace(fmt.Sprintf("sse: %d %s", e.StatusCode, http.StatusText(e.StatusCode)))
 	if e.StatusCode == http.StatusOK {

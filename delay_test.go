@@ -89,6 +89,15 @@ func TestDelayIsSpread(t *testing.T) {
 	}
 }
 
+func TestDelayIsNeverBelowTheServers(t *testing.T) {
+	for range 100 {
+		b := sse.NewExponential(45 * time.Second)
+		for range 3 {
+			requireWithin(t, 45*time.Second, 90*time.Second, b.NextBackOff())
+		}
+	}
+}
+
 // TestRetryAfter: not before it, and spread behind it.
 func TestRetryAfter(t *testing.T) {
 	const s = time.Second
@@ -178,6 +187,23 @@ func TestBackoff(t *testing.T) {
 		require.Equal(t, 9, asked)
 		require.Equal(t, []time.Duration{sec, sec, 3 * sec, 3 * sec, 3 * sec, 3 * sec, 10 * ms, 10 * ms, 10 * ms}, s.waits())
 	})
+}
+
+// TestOpenAsLongAsTheWait is no progress yet.
+func TestOpenAsLongAsTheWait(t *testing.T) {
+	for open, built := range map[time.Duration]int{2 * time.Second: 1, 2*time.Second + 1: 2} {
+		in(t, open.String(), func(t *testing.T) {
+			s := serve(t, status(503), func(w http.ResponseWriter, r *http.Request) { send(w, ":\n"); pause(r, open) })
+			n := 0
+			c := sse.Client{HTTPClient: s.client, Reconnect: sse.Transient, NewBackoff: func(time.Duration) sse.Backoff {
+				n++
+				return backoffFunc(func() time.Duration { return 2 * time.Second })
+			}}
+			_, err := all(t, c.Get(t.Context(), "http://memnet/"))
+			require.NoError(t, err)
+			require.Equal(t, built, n)
+		})
+	}
 }
 
 type backoffFunc func() time.Duration

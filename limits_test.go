@@ -111,7 +111,8 @@ func TestCommentIsCut(t *testing.T) {
 	} {
 		for _, before := range []string{"", "data:1\n"} {
 			stream := []byte(before + ":" + test.text + "\r\n:b\ndata:2\n\n")
-			for _, r := range []io.Reader{bytes.NewReader(stream), everyN(stream, 1000), everyN(stream, 60_000), everyN(stream, 70_001)} {
+			atEnd := len(before) + 1 + len(test.text)
+			for _, r := range []io.Reader{bytes.NewReader(stream), cutAt(stream, atEnd), everyN(stream, 1000), everyN(stream, 60_000), everyN(stream, 70_001)} {
 				got := parse(t, new(sse.Parser), r)
 				if len(got.Comments) != 2 || got.Comments[0] != test.want || got.Comments[1] != "b" {
 					t.Fatalf("comment of %d bytes arrived as %d comments", len(test.text), len(got.Comments))
@@ -134,6 +135,7 @@ func TestBuffer(t *testing.T) {
 	p = sse.NewParser(strings.NewReader(strings.Repeat("data:12\n\n", 100_000)))
 	for range 100_000 {
 		require.NoError(t, p.Next())
+		require.LessOrEqual(t, p.BufferSize(), sse.MaxBuffer)
 	}
 	require.Equal(t, sse.MaxBuffer, p.BufferSize(), "a busy one is read in large pieces")
 

@@ -312,10 +312,11 @@ func (p *Parser) Event() Event {
 func (p *Parser) Type() string { return p.typ }
 
 // Data returns the current event's data. The slice is valid until the next call to
-// Next or Reset.
+// Next or Reset; [Parser.Event] makes a copy.
 func (p *Parser) Data() []byte { return p.data[:len(p.data):len(p.data)] }
 
-// LastEventID returns the last event ID in force, which blocks without data move too.
+// LastEventID returns the last event ID in force: that of the current event, or of a
+// block without data behind it, at the end of the stream too.
 func (p *Parser) LastEventID() string {
 	if p.lastIDStale {
 		p.lastIDString, p.lastIDStale = string(p.lastID), false
@@ -329,8 +330,8 @@ func (p *Parser) setLastEventID(id string) {
 }
 
 // Retry returns the reconnection time of the last valid retry field, and whether there
-// was one. The value is the server's: it may be zero, and it may be a million years,
-// as which it saturates at the largest Duration.
+// was one. It is the server's value, with no limits to it: zero is possible, and what
+// no Duration can hold is the largest one.
 func (p *Parser) Retry() (time.Duration, bool) { return p.retry, p.hasRetry }
 
 // Read returns the events of r, a body that is there already. The sequence ends without

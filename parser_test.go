@@ -355,7 +355,7 @@ func TestReset(t *testing.T) {
 	require.NoError(t, p.Next())
 	require.ErrorIs(t, p.Next(), io.ErrUnexpectedEOF)
 
-	p.Reset(strings.NewReader("\n\n\ufeffdata:b\n\ndata:c\n\n"))
+	p.Reset(strings.NewReader("\n\ufeffdata:b\n\ndata:c\n\n")) // LF is not the end of the dead connection's CR
 	require.NoError(t, p.Next())
 	assert.Equal(t, sse.Event{Type: "message", Data: "c", LastEventID: "1"}, p.Event(), "neither data nor type nor ID of the dead connection")
 	retry, ok := p.Retry()

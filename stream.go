@@ -128,7 +128,6 @@ func (s *stream) exchange(ctx context.Context, cancel context.CancelCauseFunc, r
 		timer.Reset(s.headerTime)
 	}
 	resp, err := s.send(req)
-	timer.Stop()
 	if err != nil {
 		return s.cause(ctx, err)
 	}

@@ -278,6 +278,32 @@ func TestBodies(t *testing.T) {
 	})
 }
 
+// TestCloseThatDrains: a body whose Close reads to the end, as some wrappers' do, cannot
+// hold break up.
+func TestCloseThatDrains(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serve(t, hold("data:1\n\n"))
+		c := sse.Client{HTTPClient: &http.Client{Transport: drainer{s.client.Transport}}}
+		for range c.Get(t.Context(), "http://memnet/") {
+			break // a bubble in which everyone waits fails
+		}
+	})
+}
+
+type drainer struct{ http.RoundTripper }
+
+func (d drainer) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := d.RoundTripper.RoundTrip(r)
+	if err == nil {
+		body := resp.Body
+		resp.Body = closer{body, func() {
+			_, _ = io.Copy(io.Discard, body)
+			body.Close()
+		}}
+	}
+	return resp, err
+}
+
 var errCause = errors.New("the cause")
 
 // TestCancel ends the context at every stage: the sequence ends at once with its cause.
@@ -360,6 +386,18 @@ func TestCancel(t *testing.T) {
 		require.Equal(t, 2, n, "nothing buffered is delivered")
 		require.NotContains(t, tr.String(), "comment")
 		require.Equal(t, "1", tr.infos[0].LastEventID, "its loop body returned")
+	})
+	in(t, "in the loop body, then break", func(t *testing.T) {
+		s := serve(t, hold("data:1\n\n"))
+		ctx, cancel := context.WithCancelCause(t.Context())
+		defer cancel(nil)
+		tr := record()
+		c := sse.Client{HTTPClient: s.client, Trace: tr.trace()}
+		for range c.Get(ctx, "http://memnet/") {
+			cancel(errCause)
+			break
+		}
+		require.NoError(t, tr.infos[0].Err)
 	})
 	in(t, "in the comment hook", func(t *testing.T) {
 		s := serve(t, hold("data:1\n\n:stop\ndata:2\n\n"))
