@@ -148,14 +148,17 @@ func (c *Client) Get(ctx context.Context, url string) iter.Seq2[Event, error] {
 // Req is never written: each attempt is a clone. A Last-Event-ID header on it is where
 // the stream starts. Accept, Cache-Control and Accept-Encoding are set unless req sets them.
 func (c *Client) Events(req *http.Request) iter.Seq2[Event, error] {
-	hc := http.DefaultClient
-	if c.HTTPClient != nil {
-		hc = c.HTTPClient
-	}
 	var sent atomic.Bool // the body, where it can be sent only once
 	return func(yield func(Event, error) bool) {
-		untimed := *hc
-		untimed.Timeout = 0
+		hc := *http.DefaultClient
+		if c.HTTPClient != nil {
+			hc = *c.HTTPClient
+		}
+		headerTime := hc.Timeout
+		if headerTime == 0 {
+			headerTime = c.IdleTimeout
+		}
+		hc.Timeout = 0 // it would cut the stream
 		s := &stream{
 			ctx: req.Context(),
 			newRequest: func(ctx context.Context, lastEventID string) (*http.Request, error) {
@@ -164,12 +167,12 @@ func (c *Client) Events(req *http.Request) iter.Seq2[Event, error] {
 				}
 				return c.newRequest(ctx, req, lastEventID)
 			},
-			client: &untimed,
+			client: &hc,
 			policy: func(err error, attempt *http.Request, opened bool) error {
 				return c.policy(err, req, attempt, opened)
 			},
 			newBackoff: c.NewBackoff,
-			headerTime: hc.Timeout,
+			headerTime: headerTime,
 			idleTime:   c.IdleTimeout,
 			parser:     &Parser{MaxEventSize: c.MaxEventSize},
 			cursor:     req.Header.Get("Last-Event-ID"),
@@ -177,14 +180,15 @@ func (c *Client) Events(req *http.Request) iter.Seq2[Event, error] {
 		if s.newBackoff == nil {
 			s.newBackoff = newExponential
 		}
-		if s.headerTime == 0 {
-			s.headerTime = s.idleTime
-		}
 		if c.Trace != nil {
 			s.trace = *c.Trace
 		}
 		if comment := s.trace.Comment; comment != nil {
-			s.parser.Comment = func(text []byte) { comment(string(text)) }
+			s.parser.Comment = func(text []byte) {
+				if s.ctx.Err() == nil {
+					comment(string(text))
+				}
+			}
 		}
 		s.parser.setLastEventID(s.cursor)
 		s.run(yield)

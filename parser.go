@@ -69,13 +69,13 @@ type Parser struct {
 	typ       string
 	id        []byte
 	hasID     bool
-	begun     bool // it has an event or id field
-	malformed bool // data may be malformed UTF-8
-	fixed     []byte
+	begun     bool   // it has an event or id field
+	malformed bool   // data may be malformed UTF-8
+	fixed     []byte // data, where it was
 
-	lastID       []byte // in force; its string is made on demand
-	lastIDString string
-	lastIDStale  bool
+	lastID       []byte // in force
+	lastIDString string // made on demand
+	lastIDStale  bool   // to be made
 	retry        time.Duration
 	hasRetry     bool
 
@@ -97,9 +97,6 @@ func (p *Parser) Reset(r io.Reader) {
 	p.drop()
 	p.r, p.err = r, nil
 	p.skipLF, p.bom = false, true
-	if len(p.buf) > maxBuffer {
-		p.buf = nil
-	}
 }
 
 // drop forgets what is buffered and the current block.
@@ -107,6 +104,9 @@ func (p *Parser) drop() {
 	p.pos, p.end, p.lf, p.cr, p.checked, p.dubious = 0, 0, -1, -1, 0, 0
 	p.hasID = false
 	p.newBlock()
+	if len(p.buf) > maxBuffer {
+		p.buf = nil
+	}
 }
 
 func (p *Parser) newBlock() {

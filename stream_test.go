@@ -400,11 +400,13 @@ func TestCancel(t *testing.T) {
 		require.NoError(t, tr.infos[0].Err)
 	})
 	in(t, "in the comment hook", func(t *testing.T) {
-		s := serve(t, hold("data:1\n\n:stop\ndata:2\n\n"))
+		s := serve(t, hold("data:1\n\n:stop\n:more\ndata:2\n\n"))
 		ctx, cancel := context.WithCancelCause(t.Context())
-		c := sse.Client{HTTPClient: s.client, Trace: &sse.Trace{Comment: func(string) { cancel(errCause) }}}
+		comments := 0
+		c := sse.Client{HTTPClient: s.client, Trace: &sse.Trace{Comment: func(string) { comments++; cancel(errCause) }}}
 		got, err := all(t, c.Get(ctx, "http://memnet/"))
 		require.Equal(t, errCause, err)
+		require.Equal(t, 1, comments)
 		require.Equal(t, "1", data(got))
 	})
 	in(t, "in Prepare", func(t *testing.T) {
