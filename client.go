@@ -178,7 +178,7 @@ func (c *Client) Events(req *http.Request) iter.Seq2[Event, error] {
 			cursor:     req.Header.Get("Last-Event-ID"),
 		}
 		if s.newBackoff == nil {
-			s.newBackoff = newExponential
+			s.newBackoff = func(initial time.Duration) Backoff { return newExponential(initial) }
 		}
 		if c.Trace != nil {
 			s.trace = *c.Trace

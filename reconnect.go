@@ -136,13 +136,14 @@ func jitter(d time.Duration) time.Duration {
 // most max(R, 30 s). There is jitter from the first wait on, or the restart of a
 // server would bring all its clients back at once.
 type exponential struct {
-	d     time.Duration // of the last wait
-	first time.Duration
-	grow  *backoff.ExponentialBackOff
+	d           time.Duration // of the last wait
+	first       time.Duration
+	firstSpread time.Duration
+	grow        *backoff.ExponentialBackOff
 }
 
-func newExponential(initial time.Duration) Backoff {
-	return &exponential{first: initial, grow: backoff.NewExponentialBackOff(
+func newExponential(initial time.Duration) *exponential {
+	return &exponential{first: initial, firstSpread: initial, grow: backoff.NewExponentialBackOff(
 		backoff.WithInitialInterval(max(initial, minSecondWait/2)),
 		backoff.WithMultiplier(2),
 		backoff.WithMaxInterval(max(initial, maxGrowth)),
@@ -154,7 +155,8 @@ func newExponential(initial time.Duration) Backoff {
 func (b *exponential) NextBackOff() time.Duration {
 	grown := b.grow.NextBackOff()
 	if b.d == 0 {
-		grown = b.first
+		b.d = b.first
+		return b.d + jitter(b.firstSpread)
 	}
 	b.d = grown
 	return b.d + jitter(b.d)

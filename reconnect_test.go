@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log"
+	stdlog "log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -197,7 +197,7 @@ func TestInvalidCertificate(t *testing.T) {
 		srv := httptest.NewUnstartedServer(stream("data:1\n\n"))
 		srv.Listener.Close()
 		srv.Listener = l
-		srv.Config.ErrorLog = log.New(io.Discard, "", 0)
+		srv.Config.ErrorLog = stdlog.New(io.Discard, "", 0)
 		srv.StartTLS()
 		defer srv.Close()
 		transport := &http.Transport{DialContext: l.DialContext}

@@ -37,6 +37,8 @@ type specCase struct {
 		Stream             string
 		Events             []sse.Event
 	}
+
+	wptFormat bool // in wpt-format.json
 }
 
 func (c *specCase) stream() []byte {
@@ -55,6 +57,9 @@ func specCases(t testing.TB) []specCase {
 		require.NoError(t, err)
 		var cases []specCase
 		require.NoError(t, json.Unmarshal(b, &cases), name)
+		for i := range cases {
+			cases[i].wptFormat = filepath.Base(name) == "wpt-format.json"
+		}
 		all = append(all, cases...)
 	}
 	require.Len(t, all, 449)

@@ -1,0 +1,312 @@
+package sse_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/lastevent/sse"
+)
+
+// A log is what the listeners of an EventSource saw, with the state they saw it in.
+type log struct {
+	es    *sse.EventSource
+	lines []string
+}
+
+func (l *log) add(format string, args ...any) {
+	l.lines = append(l.lines, fmt.Sprintf(format, args...)+" "+l.es.ReadyState().String())
+}
+
+// listen logs all that es tells, and events of the types that are given.
+func listen(es *sse.EventSource, types ...string) *log {
+	l := &log{es: es}
+	es.OnOpen(func(resp *http.Response) { l.add("open %d", resp.StatusCode) })
+	es.OnMessage(func(ev sse.Event) { l.add("message %q", ev.Data) })
+	es.OnError(func(err error) { l.add("error %v", err) })
+	for _, typ := range types {
+		es.AddEventListener(typ, func(ev sse.Event) { l.add("%s %q", typ, ev.Data) })
+	}
+	return l
+}
+
+// byURL makes the server the one that http.DefaultClient reaches, and returns an
+// EventSource on it that has no more than a URL.
+func byURL(t *testing.T, s *server) *sse.EventSource {
+	before := http.DefaultClient
+	http.DefaultClient = s.client
+	t.Cleanup(func() { http.DefaultClient = before })
+	es, err := sse.NewEventSource("http://memnet/feed?a=b")
+	require.NoError(t, err)
+	return es
+}
+
+func TestReadyState(t *testing.T) {
+	require.Equal(t, "CONNECTING OPEN CLOSED ReadyState(3)", fmt.Sprint(sse.Connecting, sse.Open, sse.Closed, sse.ReadyState(3)))
+	require.Equal(t, []sse.ReadyState{0, 1, 2}, []sse.ReadyState{sse.Connecting, sse.Open, sse.Closed})
+}
+
+// TestEventSource is a life with every kind of end to a connection.
+func TestEventSource(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serve(t, stream("retry:100\ndata:1\n\n"), cut("event:e\ndata:2\n\ndata:lost\n"), raw("", false), status(503))
+		es := byURL(t, s)
+		l := listen(es, "e")
+		require.Equal(t, sse.Connecting, es.ReadyState())
+		err := es.Run(t.Context())
+		require.ErrorAs(t, err, new(*sse.ResponseError))
+		require.Equal(t, []string{
+			"open 200 OPEN", `message "1" OPEN`, "error EOF CONNECTING",
+			"open 200 OPEN", `e "2" OPEN`, "error unexpected EOF CONNECTING",
+			`error Get "http://memnet/feed?a=b": EOF CONNECTING`,
+			`error sse: 503 Service Unavailable: "data: refused" CLOSED`,
+		}, l.lines)
+		require.EqualError(t, es.Run(t.Context()), "sse: EventSource.Run can be called once")
+	})
+}
+
+// TestEventSourceOfClient has the client's settings and its Trace.
+func TestEventSourceOfClient(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serve(t, stream("id:8\ndata:1\n\n"), status(503, "Retry-After", "7"))
+		tr := record()
+		c := sse.Client{HTTPClient: s.client, NewBackoff: every(time.Second), Trace: tr.trace()}
+		req := get(t, "http://memnet/")
+		req.Header.Set("Last-Event-ID", "7")
+		es := c.EventSource(req)
+		l := listen(es)
+		require.NoError(t, es.Run(t.Context()))
+		require.Equal(t, "7 8 8", s.lastEventIDs())
+		require.Equal(t, []string{"open 200 OPEN", `message "1" OPEN`, "error EOF CONNECTING",
+			`error sse: 503 Service Unavailable: "data: refused" CONNECTING`, "error sse: 204 No Content CLOSED"}, l.lines)
+		require.Equal(t, 3, tr.connects)
+		require.Len(t, tr.infos, 3)
+		require.Contains(t, tr.String(), "open")
+	})
+	in := func(name string, handler http.HandlerFunc, want ...string) {
+		in(t, name, func(t *testing.T) {
+			s := serve(t, handler)
+			es := (&sse.Client{HTTPClient: s.client, Reconnect: func(error) bool { return false }}).EventSource(get(t, "http://memnet/"))
+			l := listen(es)
+			err := es.Run(t.Context())
+			require.Equal(t, want, l.lines)
+			require.Equal(t, name == "clean close", err == nil)
+		})
+	}
+	in("clean close", stream("data:1\n\n"), "open 200 OPEN", `message "1" OPEN`, "error EOF CLOSED")
+	in("cut", cut("data:1\n\n"), "open 200 OPEN", `message "1" OPEN`, "error unexpected EOF CLOSED")
+}
+
+// TestListeners: order, adding and removing, also while they run.
+func TestListeners(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serve(t, stream(strings.Repeat("data:1\n\n", 4)))
+		es := (&sse.Client{HTTPClient: s.client}).EventSource(get(t, "http://memnet/"))
+		var calls strings.Builder
+		call := func(name string) func(sse.Event) { return func(sse.Event) { calls.WriteString(name) } }
+		var removeA, removeC func()
+		n := 0
+		removeA = es.AddEventListener("message", func(sse.Event) {
+			calls.WriteString("a")
+			removeA() // itself
+			removeA()
+		})
+		es.OnMessage(call("x"))
+		es.AddEventListener("message", func(sse.Event) {
+			calls.WriteString("b")
+			switch n++; n {
+			case 1:
+				removeC() // one that would be next
+				es.AddEventListener("message", call("d"))
+			case 2:
+				es.OnMessage(call("m")) // in its old place
+				es.OnMessage(call("M"))
+			case 3:
+				es.OnMessage(nil)
+				es.OnMessage(nil)
+			case 4:
+				calls.WriteString(";")
+			}
+		})
+		removeC = es.AddEventListener("message", call("c"))
+		es.AddEventListener("other", call("o"))
+		es.AddEventListener("message", nil)
+		require.NoError(t, es.Run(t.Context()))
+		require.Equal(t, "axb"+"xbd"+"Mbd"+"b;d", calls.String())
+	})
+}
+
+// TestServersOpenAndError: events with these names go to their listeners alone.
+func TestServersOpenAndError(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serve(t, stream("event:open\ndata:1\n\nevent:error\ndata:2\n\n"))
+		es := (&sse.Client{HTTPClient: s.client, Reconnect: func(error) bool { return false }}).EventSource(get(t, "http://memnet/"))
+		l := listen(es, "open", "error")
+		require.NoError(t, es.Run(t.Context()))
+		require.Equal(t, []string{"open 200 OPEN", `open "1" OPEN`, `error "2" OPEN`, "error EOF CLOSED"}, l.lines)
+	})
+}
+
+// TestClose: from every callback and from outside, at every stage: nothing is called after it.
+func TestClose(t *testing.T) {
+	silent := func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+	for name, test := range map[string]struct {
+		handler http.HandlerFunc
+		arrange func(es *sse.EventSource)
+		want    []string
+		took    time.Duration
+	}{
+		"in OnOpen": {hold("data:1\n\n"), func(es *sse.EventSource) { es.OnOpen(func(*http.Response) { es.Close() }) }, nil, 0},
+		"in a listener, with more of them and events behind it": {hold("event:e\ndata:1\n\nevent:e\ndata:2\n\n"),
+			func(es *sse.EventSource) {
+				es.AddEventListener("e", func(sse.Event) { es.Close(); es.Close() })
+				es.AddEventListener("e", func(sse.Event) { panic("called after Close") })
+			}, []string{"open 200 OPEN"}, 0},
+		"in OnError":        {stream(""), func(es *sse.EventSource) { es.OnError(func(error) { es.Close() }) }, []string{"open 200 OPEN"}, 0},
+		"before the header": {silent, func(es *sse.EventSource) { time.AfterFunc(time.Minute, es.Close) }, nil, time.Minute},
+		"while open":        {hold("data:1\n\n"), func(es *sse.EventSource) { time.AfterFunc(time.Minute, es.Close) }, []string{"open 200 OPEN", `message "1" OPEN`}, time.Minute},
+		"while waiting": {stream(""), func(es *sse.EventSource) { time.AfterFunc(time.Minute, es.Close) },
+			[]string{"open 200 OPEN", "error EOF CONNECTING"}, time.Minute},
+		"before Run": {silent, func(es *sse.EventSource) { es.Close() }, nil, 0},
+	} {
+		in(t, name, func(t *testing.T) {
+			s := serve(t, test.handler)
+			c := sse.Client{HTTPClient: s.client, NewBackoff: every(time.Hour)}
+			es := c.EventSource(get(t, "http://memnet/"))
+			l := listen(es)
+			test.arrange(es)
+			start := time.Now()
+			require.NoError(t, es.Run(t.Context()))
+			require.Equal(t, test.took, time.Since(start))
+			require.Equal(t, sse.Closed, es.ReadyState())
+			require.Equal(t, test.want, l.lines)
+		})
+	}
+	in(t, "from many goroutines", func(t *testing.T) {
+		s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			for r.Context().Err() == nil {
+				send(w, "data:1\n\n")
+				pause(r, time.Millisecond)
+			}
+		})
+		es := (&sse.Client{HTTPClient: s.client}).EventSource(get(t, "http://memnet/"))
+		var wg sync.WaitGroup
+		for range 10 {
+			wg.Go(func() {
+				remove := es.AddEventListener("message", func(sse.Event) {})
+				time.Sleep(50 * time.Millisecond)
+				_ = es.ReadyState()
+				remove()
+				es.Close()
+			})
+		}
+		require.NoError(t, es.Run(t.Context()))
+		wg.Wait()
+	})
+	in(t, "panic in a listener", func(t *testing.T) {
+		s := serve(t, hold("data:1\n\n"))
+		es := (&sse.Client{HTTPClient: s.client}).EventSource(get(t, "http://memnet/"))
+		es.OnMessage(func(sse.Event) { panic("listener") })
+		require.PanicsWithValue(t, "listener", func() { _ = es.Run(t.Context()) })
+		require.Equal(t, sse.Closed, es.ReadyState())
+	})
+}
+
+// TestContexts: the stream ends with the context of Run, and with that of the request.
+func TestContexts(t *testing.T) {
+	for _, of := range []string{"Run", "request"} {
+		in(t, of, func(t *testing.T) {
+			s := serve(t, hold("data:1\n\n"))
+			ctx, cancel := context.WithCancelCause(t.Context())
+			defer cancel(nil)
+			time.AfterFunc(time.Minute, func() { cancel(errCause) })
+			req, runCtx := get(t, "http://memnet/"), ctx
+			if of == "request" {
+				req, runCtx = req.WithContext(ctx), t.Context()
+			}
+			es := (&sse.Client{HTTPClient: s.client}).EventSource(req)
+			l := listen(es)
+			require.Equal(t, errCause, es.Run(runCtx))
+			require.Equal(t, []string{"open 200 OPEN", `message "1" OPEN`, "error the cause CLOSED"}, l.lines)
+		})
+	}
+}
+
+// TestNewEventSourceDelay: close to the reconnection time at first, growing after it.
+func TestNewEventSourceDelay(t *testing.T) {
+	for range 20 {
+		synctest.Test(t, func(t *testing.T) {
+			s := serve(t, stream("retry:2000\n"), stream(""), stream(""))
+			require.NoError(t, byURL(t, s).Run(t.Context()))
+			waits := s.waits()
+			requireWithin(t, 2*time.Second, 2500*time.Millisecond, waits[0])
+			requireWithin(t, 4*time.Second, 8*time.Second, waits[1])
+			requireWithin(t, 8*time.Second, 16*time.Second, waits[2])
+		})
+	}
+}
+
+func TestDecode(t *testing.T) {
+	type item struct{ N int }
+	const body = "data:{\"n\":1}\n\ndata:{\"n\":2}\n\ndata:[DONE]\n\ndata:{\"n\":3}\n\n"
+	collect := func(r io.Reader, stop ...string) (items []item, err error) {
+		for v, e := range sse.Decode[item](sse.Read(r), stop...) {
+			require.NoError(t, err)
+			if err = e; e == nil {
+				items = append(items, v)
+			} else {
+				require.Zero(t, v)
+			}
+		}
+		return items, err
+	}
+	items, err := collect(strings.NewReader(body), "[DONE]", "bye")
+	require.NoError(t, err)
+	require.Equal(t, []item{{1}, {2}}, items)
+
+	items, err = collect(strings.NewReader(body))
+	require.Equal(t, []item{{1}, {2}}, items)
+	require.EqualError(t, err, `sse: event "message", ID "": invalid character 'D' looking for beginning of value in "[DONE]"`)
+
+	_, err = collect(strings.NewReader("event:e\nid:7\ndata:{\"n\":\"" + strings.Repeat("x", 1000) + "\"}\n\n"))
+	require.ErrorContains(t, err, `sse: event "e", ID "7": json: cannot unmarshal string`)
+	require.ErrorContains(t, err, `in "{\"n\":\"`+strings.Repeat("x", 58)+`"`)
+
+	items, err = collect(strings.NewReader("data:{\"n\":1}\n\ndata:{\"n\":2}\n"))
+	require.Equal(t, []item{{1}}, items)
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+
+	for v, err := range sse.Decode[map[string]int](sse.Read(strings.NewReader("data:{\"a\":1}\n\ndata:{\"b\":2}\n\n"))) {
+		require.NoError(t, err)
+		require.Len(t, v, 1, "each value is a new one")
+	}
+	for range sse.Decode[item](sse.Read(strings.NewReader(body))) {
+		break
+	}
+}
+
+// TestDecodeClosesTheStream at the stop word.
+func TestDecodeClosesTheStream(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		left := make(chan bool, 1)
+		s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			hold("data:1\n\ndata:[DONE]\n\n")(w, r)
+			left <- true
+		})
+		n := 0
+		for v, err := range sse.Decode[int]((&sse.Client{HTTPClient: s.client}).Get(t.Context(), "http://memnet/"), "[DONE]") {
+			require.NoError(t, err)
+			n += v
+		}
+		require.Equal(t, 1, n)
+		require.True(t, <-left)
+	})
+}
