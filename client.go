@@ -22,8 +22,9 @@
 // and, from then on, waits of at least five seconds before a reconnection.
 //
 // [Get] and [Client.Events] give the events of a stream across as many connections as it
-// takes. Programs that hold a response's body already use [Read], or [NewParser] to
-// read it without allocating.
+// takes, [Decode] makes JSON values of them, and [EventSource] calls listeners as a
+// browser does. Programs that hold a response's body already use [Read], or
+// [NewParser] to read it without allocating. Package ssetest tests both ends.
 //
 // # What is promised
 //
@@ -54,6 +55,7 @@
 //     [DefaultMaxEventSize], [ErrEventTooLarge].
 //   - Requests ask for Accept-Encoding: identity, and a response that is encoded all the
 //     same is refused.
+//   - An EventSource's relative URL is an error: there is nothing to resolve it against.
 //   - After a redirect, also a permanent one, a reconnection starts at the original URL.
 //   - [Client.IdleTimeout], if set, drops connections that are silent.
 package sse

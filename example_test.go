@@ -13,11 +13,13 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
 
 	"github.com/lastevent/sse"
+	"github.com/lastevent/sse/ssetest"
 )
 
 // tail prints a feed's events, for as long as it takes.
@@ -76,25 +78,19 @@ func ask(ctx context.Context, url, key, question string) error {
 	req.Header.Set("Authorization", "Bearer "+key)
 	req.Header.Set("Content-Type", "application/json")
 
+	type chunk struct {
+		Choices []struct{ Delta struct{ Content string } }
+	}
 	client := sse.Client{IdleTimeout: time.Minute} // a POST is never sent twice, unless you say so
-	for ev, err := range client.Events(req) {
+	for c, err := range sse.Decode[chunk](client.Events(req), "[DONE]") {
 		if err != nil {
 			return err // *sse.ResponseError holds the status, header and body of a refusal
 		}
-		if ev.Data == "[DONE]" {
-			return nil
-		}
-		var chunk struct {
-			Choices []struct{ Delta struct{ Content string } }
-		}
-		if err := json.Unmarshal([]byte(ev.Data), &chunk); err != nil {
-			return err
-		}
-		for _, choice := range chunk.Choices {
+		for _, choice := range c.Choices {
 			fmt.Print(choice.Delta.Content)
 		}
 	}
-	return io.ErrUnexpectedEOF // without [DONE] the answer is not whole
+	return nil
 }
 
 func ExampleClient_Events_llm() {
@@ -119,21 +115,164 @@ func ExampleClient_Events_llm() {
 	// sse: 401 Unauthorized: "{\"error\": \"invalid key\"}"
 }
 
-// TestFeed tests a handler that serves events, as its clients see it.
+// TestFeed tests a handler that serves events. In the bubble time is fake: hours of a
+// stream pass at once.
 func TestFeed(t *testing.T) {
-	srv := httptest.NewServer(http.HandlerFunc(feed))
-	defer srv.Close()
-
-	var got []string
-	for ev, err := range sse.Get(t.Context(), srv.URL) {
-		if err != nil {
-			t.Fatal(err)
+	synctest.Test(t, func(t *testing.T) {
+		srv := ssetest.Serve(t, http.HandlerFunc(feed))
+		client := sse.Client{HTTPClient: srv.Client()}
+		got := ssetest.Take(t, client.Get(t.Context(), srv.URL()), 3)
+		if got[2].Data != "three" {
+			t.Errorf("got %v", got)
 		}
-		got = append(got, ev.Data)
+	})
+}
+
+// TestCount tests a program that reads events, against a server that follows a script.
+func TestCount(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := ssetest.NewServer(t,
+			func(c *ssetest.Conn) {
+				c.Send(sse.Event{Data: "a", LastEventID: "1"})
+				c.Write("data: lost")
+				c.Abort()
+			},
+			func(c *ssetest.Conn) { c.Status(http.StatusServiceUnavailable, "restarting") },
+			func(c *ssetest.Conn) { c.Send(sse.Event{Data: "b", LastEventID: "2"}) },
+		)
+		n, err := count(t.Context(), &sse.Client{HTTPClient: srv.Client()}, srv.URL())
+		if n != 2 || err != nil {
+			t.Errorf("got %d, %v", n, err)
+		}
+		if id := srv.Requests()[2].Header.Get("Last-Event-ID"); id != "1" {
+			t.Errorf("resumed after %q", id)
+		}
+	})
+}
+
+// count is a program that reads events.
+func count(ctx context.Context, client *sse.Client, url string) (n int, err error) {
+	for _, err := range client.Get(ctx, url) {
+		if err != nil {
+			return n, err
+		}
+		n++
 	}
-	if strings.Join(got, " ") != "one two three" {
-		t.Errorf("got %q", got)
+	return n, nil
+}
+
+// watch calls listeners for a feed's events, as a browser does.
+func watch(ctx context.Context, url string) error {
+	es, err := sse.NewEventSource(url)
+	if err != nil {
+		return err
 	}
+	es.OnOpen(func(*http.Response) { fmt.Println("open") })
+	es.OnMessage(func(ev sse.Event) { fmt.Println("message", ev.Data) })
+	es.OnError(func(err error) { fmt.Println("error:", err, es.ReadyState()) })
+	es.AddEventListener("shutdown", func(sse.Event) { es.Close() })
+	return es.Run(ctx) // on this goroutine, until the end
+}
+
+func ExampleEventSource() {
+	feed := httptest.NewServer(http.HandlerFunc(feed))
+	defer feed.Close()
+
+	if err := watch(context.Background(), feed.URL); err != nil {
+		fmt.Println(err)
+	}
+	// Output:
+	// open
+	// message one
+	// message two
+	// error: EOF CONNECTING
+	// open
+	// message three
+	// error: EOF CONNECTING
+	// error: sse: 204 No Content CLOSED
+}
+
+// The EventSource of a Client has the client's policy, waits, limits and hooks.
+func ExampleClient_EventSource() {
+	feed := httptest.NewServer(http.HandlerFunc(feed))
+	defer feed.Close()
+
+	req, err := http.NewRequest(http.MethodGet, feed.URL, nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	req.Header.Set("Authorization", "Bearer secret") // which a browser's cannot do
+	client := sse.Client{IdleTimeout: time.Minute}
+	es := client.EventSource(req)
+	remove := es.AddEventListener("message", func(ev sse.Event) { fmt.Println("first", ev.Data) })
+	es.OnMessage(func(ev sse.Event) {
+		fmt.Println("second", ev.Data)
+		remove()
+	})
+	if err := es.Run(context.Background()); err != nil {
+		fmt.Println(err)
+	}
+	// Output:
+	// first one
+	// second one
+	// second two
+	// second three
+}
+
+// Each event's data is a JSON value, until the stop word.
+func ExampleDecode() {
+	body := strings.NewReader("data: {\"price\": 99.5}\n\ndata: {\"price\": 101}\n\ndata: [DONE]\n\n")
+	for quote, err := range sse.Decode[struct{ Price float64 }](sse.Read(body), "[DONE]") {
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Println(quote.Price)
+	}
+	// Output:
+	// 99.5
+	// 101
+}
+
+// A token that has expired is fetched anew: the policy wants a 401 back once, and Prepare
+// puts the new token on each attempt.
+func ExampleClient_tokenRefresh() {
+	requests := 0
+	feed := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if requests++; requests > 1 && r.Header.Get("Authorization") != "Bearer 2" {
+			http.Error(w, "token expired", http.StatusUnauthorized)
+			return
+		}
+		feed(w, r)
+	}))
+	defer feed.Close()
+
+	token, fresh := 1, false // fresh: nothing has been refused with it
+	client := sse.Client{
+		Prepare: func(r *http.Request) error {
+			r.Header.Set("Authorization", "Bearer "+strconv.Itoa(token))
+			return nil
+		},
+		Reconnect: func(err error) bool {
+			var refused *sse.ResponseError
+			if errors.As(err, &refused) && refused.StatusCode == http.StatusUnauthorized && !fresh {
+				token, fresh = token+1, true
+				return true
+			}
+			return sse.Transient(err)
+		},
+		Trace: &sse.Trace{Open: func(*http.Response) { fresh = false }},
+	}
+	for ev, err := range client.Get(context.Background(), feed.URL) {
+		fmt.Println(ev.Data, err)
+	}
+	fmt.Println(requests, "requests, one of them refused")
+	// Output:
+	// one <nil>
+	// two <nil>
+	// three <nil>
+	// 4 requests, one of them refused
 }
 
 // A program that must lose nothing keeps the ID of the last event that it has processed,

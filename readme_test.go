@@ -17,7 +17,7 @@ func TestReadme(t *testing.T) {
 	examples, err := os.ReadFile("example_test.go")
 	require.NoError(t, err)
 	blocks := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(string(readme), -1)
-	require.Len(t, blocks, 3)
+	require.Len(t, blocks, 4)
 	for _, block := range blocks {
 		require.True(t, strings.Contains(string(examples), block[1]), "not in example_test.go:\n%s", block[1])
 	}

@@ -243,18 +243,6 @@ func (tr *transcript) trace() *sse.Trace {
 	}
 }
 
-// range_ records the events, too, and how the sequence ended.
-func (tr *transcript) range_(events iter.Seq2[sse.Event, error]) {
-	for ev, err := range events {
-		if err != nil {
-			tr.add("error: %v", err)
-		} else {
-			tr.add("event %s %q id %q", ev.Type, ev.Data, ev.LastEventID)
-		}
-	}
-	tr.add("end")
-}
-
 func get(t testing.TB, url string) *http.Request {
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
 	require.NoError(t, err)

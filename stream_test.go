@@ -17,40 +17,6 @@ import (
 	"github.com/lastevent/sse"
 )
 
-// TestTranscript is the whole story of a stream, as Trace and the consumer see it.
-func TestTranscript(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := serve(t,
-			cut("retry:2000\nid:1\ndata:a\n\n:c\nid:2\ndata:b"),
-			status(503, "Retry-After", "10"),
-			hold("id:2\nevent:e\ndata:b\n\nid:3\n\n"),
-			stream("id\ndata:c\n\n"),
-		)
-		tr := record()
-		c := sse.Client{HTTPClient: s.client, IdleTimeout: time.Minute, NewBackoff: every(0), Trace: tr.trace()}
-		tr.range_(c.Get(t.Context(), "http://memnet/"))
-		require.Equal(t, `0s      connect ""
-0s      open
-0s      event message "a" id "1"
-0s      comment "c"
-0s      disconnect: unexpected EOF; again in 2s, after "1"
-2s      connect "1"
-2s      disconnect: sse: 503 Service Unavailable: "data: refused"; again in 10s, after "1"
-12s     connect "1"
-12s     open
-12s     event e "b" id "2"
-1m12s   disconnect: sse: the server was silent for too long; again in 2s, after "3"
-1m14s   connect "3"
-1m14s   open
-1m14s   event message "c" id ""
-1m14s   disconnect: EOF; again in 2s, after ""
-1m16s   connect ""
-1m16s   disconnect: <nil>; end, after ""
-1m16s   end
-`, tr.String())
-	})
-}
-
 // TestCursor: what each connection of a stream resumes after.
 func TestCursor(t *testing.T) {
 	for name, test := range map[string]struct {

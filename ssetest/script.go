@@ -1,0 +1,86 @@
+package ssetest
+
+import (
+	"io"
+	"net/http"
+	"testing"
+
+	"github.com/lastevent/sse"
+)
+
+// A Script plays a server's part in one connection. The connection ends when it returns.
+type Script func(*Conn)
+
+// NewServer starts a server that plays one script for each request, in their order, and
+// then answers 204 No Content, which ends a client's stream.
+func NewServer(t testing.TB, scripts ...Script) *Server {
+	next := make(chan Script, len(scripts))
+	for _, script := range scripts {
+		next <- script
+	}
+	close(next)
+	return Serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if script, ok := <-next; ok {
+			script(&Conn{t, w, r})
+		} else {
+			w.WriteHeader(http.StatusNoContent)
+		}
+	}))
+}
+
+// A Conn is the server's end of one connection, for a [Script]. What it sends goes out
+// at once.
+type Conn struct {
+	t testing.TB
+	w http.ResponseWriter
+	r *http.Request
+}
+
+// Request returns the request.
+func (c *Conn) Request() *http.Request { return c.r }
+
+// Header returns the response's header, to be changed before anything is sent. Its
+// Content-Type is that of an event stream unless it is set.
+func (c *Conn) Header() http.Header { return c.w.Header() }
+
+// Send sends an event. It is an error of the test when the wire form cannot carry it.
+func (c *Conn) Send(ev sse.Event) {
+	c.t.Helper()
+	text, err := ev.AppendText(nil)
+	if err != nil {
+		c.t.Errorf("ssetest: %v", err)
+		return
+	}
+	c.Write(string(text))
+}
+
+// Write sends text as it is: comments, retry fields, halves of events. With "" it opens
+// the stream and sends nothing.
+func (c *Conn) Write(text string) {
+	if c.Header().Get("Content-Type") == "" {
+		c.Header().Set("Content-Type", "text/event-stream")
+	}
+	_, _ = io.WriteString(c.w, text) // a client that has left is no error
+	_ = http.NewResponseController(c.w).Flush()
+}
+
+// Status answers with a status and a body that is no event stream. With a redirect's
+// status text is the Location.
+func (c *Conn) Status(code int, text string) {
+	if code >= 300 && code < 400 {
+		c.Header().Set("Location", text)
+		c.w.WriteHeader(code)
+		return
+	}
+	if code == http.StatusNoContent {
+		c.w.WriteHeader(code)
+		return
+	}
+	http.Error(c.w, text, code)
+}
+
+// Wait says nothing until the client leaves.
+func (c *Conn) Wait() { <-c.r.Context().Done() }
+
+// Abort cuts the connection and ends the script: the client sees an unexpected EOF.
+func (c *Conn) Abort() { panic(http.ErrAbortHandler) }
