@@ -9,13 +9,13 @@ import (
 	"net/url"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
 // A ReadyState is the state of an [EventSource], with the standard's numbers.
 type ReadyState int
 
+// The states, in the order of a stream's life.
 const (
 	Connecting ReadyState = iota // 0: no response yet, or waiting to connect again
 	Open                         // 1: dispatching events
@@ -56,13 +56,14 @@ type EventSource struct {
 }
 
 // A listener is called for the events of a type, or for what happens to the connection.
+// The EventSource's mutex guards it.
 type listener struct {
 	kind    listenerKind
-	typ     string // of onEvent
+	typ     string // of onEvent and onMessage
 	event   func(Event)
 	open    func(*http.Response)
 	err     func(error)
-	removed atomic.Bool
+	removed bool
 }
 
 type listenerKind int
@@ -78,7 +79,7 @@ const (
 // after network errors alone, from the first attempt on ([Standard]), and waits close to
 // the reconnection time before the first of a row of attempts. The URL must be absolute.
 func NewEventSource(url string) (*EventSource, error) {
-	req, err := http.NewRequest(http.MethodGet, url, nil)
+	req, err := http.NewRequestWithContext(context.Background(), http.MethodGet, url, nil) // Run has the context
 	if err != nil {
 		return nil, err
 	}
@@ -119,12 +120,12 @@ func (es *EventSource) ReadyState() ReadyState {
 // Body is not to be touched. Like the others named On, it replaces what an earlier call
 // set, in its place; nil removes it.
 func (es *EventSource) OnOpen(f func(*http.Response)) {
-	es.set(&listener{kind: onOpen, open: f}, f == nil)
+	es.set(onOpen, func(l *listener) { l.open = f })
 }
 
 // OnMessage sets what is called for events of type "message".
 func (es *EventSource) OnMessage(f func(Event)) {
-	es.set(&listener{kind: onMessage, typ: defaultType, event: f}, f == nil)
+	es.set(onMessage, func(l *listener) { l.typ, l.event = defaultType, f })
 }
 
 // OnError sets what is called when a connection has ended or could not be made.
@@ -132,43 +133,35 @@ func (es *EventSource) OnMessage(f func(Event)) {
 // what ended the connection: [io.EOF] where the server closed it, a [*ResponseError]
 // with status 204 where there is no more, the context's cause where it ended.
 func (es *EventSource) OnError(f func(error)) {
-	es.set(&listener{kind: onError, err: f}, f == nil)
+	es.set(onError, func(l *listener) { l.err = f })
+}
+
+// set changes the listener of a kind that there is one of, which keeps its place.
+func (es *EventSource) set(kind listenerKind, change func(*listener)) {
+	es.mu.Lock()
+	defer es.mu.Unlock()
+	i := slices.IndexFunc(es.listeners, func(l *listener) bool { return l.kind == kind })
+	if i < 0 {
+		i = len(es.listeners)
+		es.listeners = append(es.listeners, &listener{kind: kind})
+	}
+	change(es.listeners[i])
 }
 
 // AddEventListener adds a listener for the events of a type, which the standard calls
 // their name, and returns what removes it. Events of type "open" and "error" are the
 // server's, and come here alone.
 func (es *EventSource) AddEventListener(typ string, f func(Event)) (remove func()) {
-	l := &listener{kind: onEvent, typ: typ, event: f}
+	added := &listener{kind: onEvent, typ: typ, event: f}
 	es.mu.Lock()
 	defer es.mu.Unlock()
-	es.listeners = append(slices.Clip(es.listeners), l)
-	return func() { es.remove(l) }
-}
-
-func (es *EventSource) remove(l *listener) {
-	l.removed.Store(true)
-	es.mu.Lock()
-	defer es.mu.Unlock()
-	es.listeners = slices.DeleteFunc(slices.Clone(es.listeners), func(other *listener) bool { return other == l })
-}
-
-// set puts l in the place of the listener of its kind, or behind the others.
-func (es *EventSource) set(l *listener, remove bool) {
-	es.mu.Lock()
-	i := slices.IndexFunc(es.listeners, func(other *listener) bool { return other.kind == l.kind })
-	switch {
-	case i < 0 && !remove:
-		es.listeners = append(slices.Clip(es.listeners), l)
-	case i >= 0 && !remove:
-		es.listeners[i].removed.Store(true)
-		es.listeners = slices.Clone(es.listeners)
-		es.listeners[i] = l
-	case i >= 0:
-		es.listeners[i].removed.Store(true)
-		es.listeners = slices.Delete(slices.Clone(es.listeners), i, i+1)
+	es.listeners = append(es.listeners, added)
+	return func() {
+		es.mu.Lock()
+		defer es.mu.Unlock()
+		added.removed = true
+		es.listeners = slices.DeleteFunc(slices.Clone(es.listeners), func(l *listener) bool { return l == added })
 	}
-	es.mu.Unlock()
 }
 
 // Close ends the EventSource: it is Closed at once, the request is aborted or the wait
@@ -187,12 +180,14 @@ func (es *EventSource) Close() {
 // nil after Close, and where [Client.Events] ends without an error; else the
 // error that the last OnError got. It can be called once.
 //
-// The stream ends with ctx, and with the context of the request that the EventSource was made of.
+// The stream ends with ctx, and with the context of the request that the EventSource was
+// made of. The values of both are there for its requests.
 func (es *EventSource) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	reqCtx := es.req.Context()
 	defer context.AfterFunc(reqCtx, func() { cancel(context.Cause(reqCtx)) })()
+	ctx = withValues{ctx, reqCtx}
 
 	es.mu.Lock()
 	ran, closed := es.ran, es.state == Closed
@@ -215,7 +210,7 @@ func (es *EventSource) Run(ctx context.Context) error {
 			end = err
 			break
 		}
-		es.dispatch(func(l *listener) {
+		es.dispatch(Open, func(l listener) {
 			if l.event != nil && l.typ == ev.Type {
 				l.event(ev)
 			}
@@ -225,20 +220,37 @@ func (es *EventSource) Run(ctx context.Context) error {
 	if !es.become(Closed) {
 		return nil
 	}
-	reported := end
 	switch {
 	case end != nil:
+		es.report(Closed, end)
 	case last.Err == io.EOF: // and the policy does not want it back
-		reported = io.EOF
+		es.report(Closed, io.EOF)
 	default:
-		reported = &ResponseError{StatusCode: http.StatusNoContent}
+		es.report(Closed, &ResponseError{StatusCode: http.StatusNoContent})
 	}
-	es.notify(func(l *listener) {
+	return end
+}
+
+// report calls OnError's listener, in the state that the error has led to.
+func (es *EventSource) report(state ReadyState, err error) {
+	es.dispatch(state, func(l listener) {
 		if l.err != nil {
-			l.err(reported)
+			l.err(err)
 		}
 	})
-	return end
+}
+
+// withValues is a context with the values of another one, too.
+type withValues struct {
+	context.Context
+	other context.Context
+}
+
+func (c withValues) Value(key any) any {
+	if v := c.Context.Value(key); v != nil {
+		return v
+	}
+	return c.other.Value(key)
 }
 
 // trace returns the hooks that follow the connections, behind those of the client's.
@@ -253,7 +265,7 @@ func (es *EventSource) trace(last *DisconnectInfo) *Trace {
 			opened(resp)
 		}
 		if es.become(Open) {
-			es.dispatch(func(l *listener) {
+			es.dispatch(Open, func(l listener) {
 				if l.open != nil {
 					l.open(resp)
 				}
@@ -266,11 +278,7 @@ func (es *EventSource) trace(last *DisconnectInfo) *Trace {
 		}
 		*last = info
 		if info.Reconnect && es.become(Connecting) {
-			es.dispatch(func(l *listener) {
-				if l.err != nil {
-					l.err(info.Err)
-				}
-			})
+			es.report(Connecting, info.Err)
 		}
 	}
 	return &hooks
@@ -287,24 +295,18 @@ func (es *EventSource) become(s ReadyState) bool {
 	return true
 }
 
-// dispatch calls f for each listener that was there when it was called, has not been
-// removed meanwhile, and may still be called. No lock is held while f runs.
-func (es *EventSource) dispatch(f func(*listener)) {
-	es.notify(func(l *listener) {
-		if es.ReadyState() != Closed {
-			f(l)
-		}
-	})
-}
-
-// notify is dispatch for the last error, which comes when the state is Closed already.
-func (es *EventSource) notify(f func(*listener)) {
+// dispatch calls f for each listener that was there when it was called and has not been
+// removed since, as long as the state stays what it is. No lock is held while f runs.
+func (es *EventSource) dispatch(state ReadyState, f func(listener)) {
 	es.mu.Lock()
 	listeners := es.listeners
 	es.mu.Unlock()
 	for _, l := range listeners {
-		if !l.removed.Load() {
-			f(l)
+		es.mu.Lock()
+		now, stay := *l, es.state == state
+		es.mu.Unlock()
+		if stay && !now.removed {
+			f(now)
 		}
 	}
 }

@@ -144,6 +144,23 @@ func TestListeners(t *testing.T) {
 	})
 }
 
+// TestHandlerReplaced while an event is on its way to it: the new one gets it.
+func TestHandlerReplaced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serve(t, stream("data:1\n\ndata:2\n\n"))
+		es := (&sse.Client{HTTPClient: s.client}).EventSource(get(t, "http://memnet/"))
+		var got []string
+		es.AddEventListener("message", func(ev sse.Event) {
+			if ev.Data == "1" {
+				es.OnMessage(func(ev sse.Event) { got = append(got, "new "+ev.Data) })
+			}
+		})
+		es.OnMessage(func(ev sse.Event) { got = append(got, "old "+ev.Data) })
+		require.NoError(t, es.Run(t.Context()))
+		require.Equal(t, []string{"new 1", "new 2"}, got)
+	})
+}
+
 // TestServersOpenAndError: events with these names go to their listeners alone.
 func TestServersOpenAndError(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -238,6 +255,24 @@ func TestContexts(t *testing.T) {
 			require.Equal(t, []string{"open 200 OPEN", `message "1" OPEN`, "error the cause CLOSED"}, l.lines)
 		})
 	}
+}
+
+type key string
+
+// TestContextValues: those of Run's context and of the request's are there, Run's first.
+func TestContextValues(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serve(t)
+		req := get(t, "http://memnet/")
+		req = req.WithContext(context.WithValue(context.WithValue(t.Context(), key("a"), "request"), key("b"), "request"))
+		var got []any
+		c := sse.Client{HTTPClient: s.client, Prepare: func(r *http.Request) error {
+			got = append(got, r.Context().Value(key("a")), r.Context().Value(key("b")), r.Context().Value(key("c")))
+			return nil
+		}}
+		require.NoError(t, c.EventSource(req).Run(context.WithValue(t.Context(), key("a"), "Run")))
+		require.Equal(t, []any{"Run", "request", nil}, got)
+	})
 }
 
 // TestNewEventSourceDelay: close to the reconnection time at first, growing after it.

@@ -140,7 +140,7 @@ func (s *Server) URL() string { return address }
 func (s *Server) Client() *http.Client { return s.client }
 
 // Requests returns the requests that Client has sent so far, redirects included, as they
-// were sent. Their bodies are not kept.
+// were sent. A body is there where the request's GetBody gives it again.
 func (s *Server) Requests() []*http.Request {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -187,7 +187,9 @@ func (rt *recordingTransport) RoundTrip(r *http.Request) (*http.Response, error)
 	s := (*Server)(rt)
 	ctx, cancel := context.WithCancel(r.Context())
 	x := &exchange{request: r.Clone(context.Background()), ctx: r.Context(), at: time.Since(s.start), cancel: cancel}
-	x.request.Body = nil
+	if x.request.Body = nil; r.GetBody != nil {
+		x.request.Body, _ = r.GetBody()
+	}
 	s.mu.Lock()
 	ended := s.ended
 	if !ended {

@@ -271,6 +271,23 @@ func TestRecorder(t *testing.T) {
 	})
 }
 
+// TestRequestBodies are kept where they can be given again.
+func TestRequestBodies(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := ssetest.NewServer(t, func(c *ssetest.Conn) {
+			body, _ := io.ReadAll(c.Request().Body)
+			c.Send(sse.Event{Data: string(body)})
+		})
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, srv.URL(), strings.NewReader("question"))
+		require.NoError(t, err)
+		got := ssetest.Take(t, (&sse.Client{HTTPClient: srv.Client()}).Events(req), 1)
+		require.Equal(t, "question", got[0].Data)
+		body, err := io.ReadAll(srv.Requests()[0].Body)
+		require.NoError(t, err)
+		require.Equal(t, "question", string(body))
+	})
+}
+
 // TestClientsOwnEnd: a context that ends is the client's business, not the server's.
 func TestClientsOwnEnd(t *testing.T) {
 	inAndOut(t, func(t *testing.T) {
