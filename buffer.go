@@ -12,6 +12,17 @@ import (
 // once for CR and once for malformed UTF-8, and moved a constant number of times,
 // however the stream is cut into reads and lines.
 
+const (
+	minBuffer = 512            // bytes: an idle stream costs little
+	maxBuffer = 64 << 10       // bytes, but for one large event
+	maxRead   = 32 << 10       // bytes of one Read: they are parsed while they are in the cache
+	keepLine  = maxComment + 2 // bytes: with its colon, and one that shows that there was more
+
+	maxEmptyReads = 100 // in a row, before io.ErrNoProgress
+
+	byteOrder = "\xef\xbb\xbf" // U+FEFF, the byte order mark
+)
+
 var errBadRead = errors.New("sse: reader returned an impossible count from Read")
 
 // line returns the next line without its end, valid until the next call.

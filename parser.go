@@ -20,15 +20,8 @@ var ErrEventTooLarge = errors.New("sse: event exceeds the size limit")
 
 const (
 	defaultType = "message"
-	byteOrder   = "\xef\xbb\xbf" // U+FEFF, the byte order mark
 
-	minBuffer  = 512            // bytes: an idle stream costs little
-	maxBuffer  = 64 << 10       // bytes, but for one large event
-	maxRead    = 32 << 10       // bytes of one Read: they are parsed while they are in the cache
-	maxComment = 64 << 10       // bytes of a comment that a hook gets
-	keepLine   = maxComment + 2 // with its colon, and a byte that shows that there was more
-
-	maxEmptyReads = 100 // in a row, before io.ErrNoProgress
+	maxComment = 64 << 10 // bytes of a comment that a hook gets
 
 	maxTypes   = 64 // event types kept as strings
 	maxTypeLen = 64 // bytes of the longest of them
