@@ -1,0 +1,124 @@
+package ssetest_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/lastevent/sse"
+	"github.com/lastevent/sse/ssetest"
+)
+
+// Examples of tests. They are tests themselves, for an Example has no testing.T.
+
+// market is a handler of one's own: a price at each full hour, a comment each minute to
+// keep the stream alive, and a notice at closing time.
+func market(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "text/event-stream")
+	minute := time.NewTicker(time.Minute)
+	defer minute.Stop()
+	for n := 0; ; n++ {
+		switch {
+		case n == 8*60:
+			fmt.Fprint(w, "event: closing\ndata: good night\n\n")
+		case n%60 == 0 && n < 8*60:
+			fmt.Fprintf(w, "id: %d\nevent: price\ndata: %d\n\n", n/60, 100+n/60)
+		default:
+			fmt.Fprint(w, ":\n")
+		}
+		_ = http.NewResponseController(w).Flush()
+		select {
+		case <-r.Context().Done():
+			return
+		case <-minute.C:
+		}
+	}
+}
+
+// Await passes over what is of no interest: here, eight hours of prices.
+func TestMarketCloses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := ssetest.Serve(t, http.HandlerFunc(market))
+		client := sse.Client{HTTPClient: srv.Client()}
+		start := time.Now()
+		notice := ssetest.Await(t, client.Get(t.Context(), srv.URL()), "closing")
+		if notice.Data != "good night" || time.Since(start) != 8*time.Hour {
+			t.Errorf("%q after %s", notice.Data, time.Since(start))
+		}
+	})
+}
+
+// Sent shows what no client reports: comments, and how the fields were written.
+func TestMarketKeepsTheStreamAlive(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := ssetest.Serve(t, http.HandlerFunc(market))
+		client := sse.Client{HTTPClient: srv.Client(), IdleTimeout: 2 * time.Minute}
+		ssetest.Take(t, client.Get(t.Context(), srv.URL()), 2)
+		want := "id: 0\nevent: price\ndata: 100\n\n" + strings.Repeat(":\n", 59) + "id: 1\n"
+		if sent := srv.Sent()[0]; !strings.HasPrefix(sent, want) {
+			t.Errorf("sent %q", sent)
+		}
+	})
+}
+
+// None waits, and is content with silence.
+func TestMarketIsQuietAtNight(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := ssetest.Serve(t, http.HandlerFunc(market))
+		client := sse.Client{HTTPClient: srv.Client()}
+		afterClosing := func(yield func(sse.Event, error) bool) {
+			closed := false
+			for ev, err := range client.Get(t.Context(), srv.URL()) {
+				if (closed || err != nil) && !yield(ev, err) {
+					return
+				}
+				closed = closed || ev.Type == "closing"
+			}
+		}
+		ssetest.None(t, afterClosing, 24*time.Hour)
+	})
+}
+
+// A Recorder's transcript is the whole behaviour of a client: here, what it makes of a
+// server that restarts.
+func TestRestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := ssetest.NewServer(t,
+			func(c *ssetest.Conn) { c.Send(sse.Event{Data: "a", LastEventID: "1"}); c.Abort() },
+			func(c *ssetest.Conn) { c.Header().Set("Retry-After", "30"); c.Status(503, "restarting") },
+			func(c *ssetest.Conn) { c.Send(sse.Event{Data: "b", LastEventID: "2"}) },
+		)
+		rec := ssetest.NewRecorder()
+		client := sse.Client{HTTPClient: srv.Client(), Trace: rec.Trace(), NewBackoff: constant}
+		for range rec.Events(client.Get(t.Context(), srv.URL())) {
+		}
+		const want = `
+0s      connect ""
+0s      open
+0s      event message "a" id "1"
+0s      disconnect: unexpected EOF; again in 1s
+1s      connect "1"
+1s      disconnect: sse: 503 Service Unavailable: "restarting"; again in 30s
+31s     connect "1"
+31s     open
+31s     event message "b" id "2"
+31s     disconnect: EOF; again in 1s
+32s     connect "2"
+32s     disconnect
+32s     end
+`
+		if got := "\n" + rec.String(); got != want {
+			t.Errorf("got %s\nwant %s", got, want)
+		}
+	})
+}
+
+// constant waits for the reconnection time, and no random part of it.
+func constant(time.Duration) sse.Backoff { return zero{} }
+
+type zero struct{}
+
+func (zero) NextBackOff() time.Duration { return 0 }
