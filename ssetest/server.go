@@ -47,6 +47,7 @@ type Server struct {
 	start     time.Time
 
 	mu        sync.Mutex
+	requests  []*http.Request
 	exchanges []*exchange
 	ended     bool // no more for the clients: see endStreams
 	closed    bool // no more handlers
@@ -54,7 +55,7 @@ type Server struct {
 
 // An exchange is a request and what came back of its response.
 type exchange struct {
-	request *http.Request   // a copy
+	request *http.Request   // a copy, without the body
 	ctx     context.Context // the client's
 	at      time.Duration   // since the server started
 	cancel  context.CancelFunc
@@ -79,7 +80,7 @@ func Serve(t testing.TB, h http.Handler) *Server {
 	s := &Server{start: time.Now(), transport: &http.Transport{DialContext: l.DialContext}}
 	s.client = &http.Client{Transport: (*recordingTransport)(s)}
 	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if s.enter() {
+		if s.enter(r) {
 			defer s.handlers.Done()
 			h.ServeHTTP(w, r)
 		}
@@ -121,16 +122,22 @@ func Serve(t testing.TB, h http.Handler) *Server {
 	return s
 }
 
-// enter counts a handler in, unless the test has ended.
-func (s *Server) enter() bool {
+// enter counts a handler in, unless the test has ended, and keeps its request.
+func (s *Server) enter(r *http.Request) bool {
+	body, _ := io.ReadAll(r.Body) // net/http sees a client leave only behind the body
+	kept := r.Clone(context.Background())
+	kept.Body, r.Body = reader(body), reader(body)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		return false
 	}
 	s.handlers.Add(1)
+	s.requests = append(s.requests, kept)
 	return true
 }
+
+func reader(body []byte) io.ReadCloser { return io.NopCloser(bytes.NewReader(body)) }
 
 // URL returns the server's address, for Client alone.
 func (s *Server) URL() string { return address }
@@ -139,16 +146,12 @@ func (s *Server) URL() string { return address }
 // Its fields other than Transport may be changed.
 func (s *Server) Client() *http.Client { return s.client }
 
-// Requests returns the requests that Client has sent so far, redirects included, as they
-// were sent. A body is there where the request's GetBody gives it again.
+// Requests returns the requests that have reached the server so far, redirects included,
+// each with its body.
 func (s *Server) Requests() []*http.Request {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var requests []*http.Request
-	for _, x := range s.exchanges {
-		requests = append(requests, x.request)
-	}
-	return requests
+	return slices.Clone(s.requests)
 }
 
 // Sent returns the body of each response so far, to the last byte that Client has read
@@ -187,9 +190,6 @@ func (rt *recordingTransport) RoundTrip(r *http.Request) (*http.Response, error)
 	s := (*Server)(rt)
 	ctx, cancel := context.WithCancel(r.Context())
 	x := &exchange{request: r.Clone(context.Background()), ctx: r.Context(), at: time.Since(s.start), cancel: cancel}
-	if x.request.Body = nil; r.GetBody != nil {
-		x.request.Body, _ = r.GetBody()
-	}
 	s.mu.Lock()
 	ended := s.ended
 	if !ended {

@@ -271,7 +271,7 @@ func TestRecorder(t *testing.T) {
 	})
 }
 
-// TestRequestBodies are kept where they can be given again.
+// TestRequestBodies are there for the script and for the test.
 func TestRequestBodies(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := ssetest.NewServer(t, func(c *ssetest.Conn) {
