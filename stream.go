@@ -116,9 +116,8 @@ func (s *stream) connection(yield func(Event, error) bool) (wait time.Duration, 
 }
 
 // exchange sends the request, delivers the events of the response, and returns what
-// ended it. The connection is closed then, whatever ended it.
+// ended it. The response is closed then, whatever ended it.
 func (s *stream) exchange(ctx context.Context, cancel context.CancelCauseFunc, req *http.Request, yield func(Event, error) bool) error {
-	defer cancel(nil)
 	// The one timer of the connection: for the header, for a refusal's body, for silence.
 	timer := time.AfterFunc(math.MaxInt64, func() { cancel(ErrIdleTimeout) })
 	timer.Stop()
