@@ -89,6 +89,22 @@ func TestDelayIsSpread(t *testing.T) {
 	}
 }
 
+// TestDelayAfterLongerRetry: a reconnection time that grows in a row of failures holds, and
+// the waits stay spread.
+func TestDelayAfterLongerRetry(t *testing.T) {
+	different := make(map[time.Duration]bool)
+	for range 10 {
+		synctest.Test(t, func(t *testing.T) {
+			got := waits(t, status(503), stream("retry:5000\n"), status(503))
+			requireWithin(t, 1*time.Second, 2*time.Second, got[0])
+			requireWithin(t, 5*time.Second, 10*time.Second, got[1])
+			requireWithin(t, 5*time.Second, 10*time.Second, got[2])
+			different[got[1]] = true
+		})
+	}
+	require.Greater(t, len(different), 1)
+}
+
 func TestDelayIsNeverBelowTheServers(t *testing.T) {
 	for range 100 {
 		b := sse.NewExponential(45 * time.Second)

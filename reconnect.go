@@ -88,13 +88,16 @@ func (s *stream) delay(err error) (time.Duration, bool) {
 	if wait < 0 {
 		return 0, false
 	}
+	spread := wait
+	if b, ok := s.backoff.(*exponential); ok {
+		spread = b.d
+		if spread < least { // the server has asked for more since it was built
+			spread, wait = least, least+jitter(least)
+		}
+	}
 	if re := (*ResponseError)(nil); errors.As(err, &re) {
 		if after, ok := retryAfter(re.Header); ok {
 			// All clients were told the same: spread them behind it.
-			spread := wait
-			if b, ok := s.backoff.(*exponential); ok {
-				spread = b.d
-			}
 			return max(least, after) + jitter(min(spread, maxRetryAfter)), true
 		}
 	}
