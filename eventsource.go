@@ -50,9 +50,8 @@ type EventSource struct {
 
 	mu        sync.Mutex
 	state     ReadyState
-	ran       bool
-	listeners []*listener // never changed in place
-	cancel    context.CancelCauseFunc
+	listeners []*listener             // never changed in place
+	cancel    context.CancelCauseFunc // of Run, once it has been called
 }
 
 // A listener is called for the events of a type, or for what happens to the connection.
@@ -185,21 +184,13 @@ func (es *EventSource) Close() {
 func (es *EventSource) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	if closed, err := es.begin(cancel); closed || err != nil {
+		return err
+	}
+	defer es.Close() // after a panic, too
 	reqCtx := es.req.Context()
 	defer context.AfterFunc(reqCtx, func() { cancel(context.Cause(reqCtx)) })()
 	ctx = withValues{ctx, reqCtx}
-
-	es.mu.Lock()
-	ran, closed := es.ran, es.state == Closed
-	es.ran, es.cancel = true, cancel
-	es.mu.Unlock()
-	switch {
-	case ran:
-		return errors.New("sse: EventSource.Run can be called once")
-	case closed:
-		return nil
-	}
-	defer es.Close() // after a panic, too
 
 	var last DisconnectInfo
 	client := es.client
@@ -229,6 +220,17 @@ func (es *EventSource) Run(ctx context.Context) error {
 		es.report(Closed, &ResponseError{StatusCode: http.StatusNoContent})
 	}
 	return end
+}
+
+// begin takes what Close is to call, once, and reports whether Close has been called already.
+func (es *EventSource) begin(cancel context.CancelCauseFunc) (closed bool, err error) {
+	es.mu.Lock()
+	defer es.mu.Unlock()
+	if es.cancel != nil {
+		return false, errors.New("sse: EventSource.Run can be called once")
+	}
+	es.cancel = cancel
+	return es.state == Closed, nil
 }
 
 // report calls OnError's listener, in the state that the error has led to.

@@ -227,6 +227,16 @@ func TestClose(t *testing.T) {
 		require.NoError(t, es.Run(t.Context()))
 		wg.Wait()
 	})
+	in(t, "after a second Run", func(t *testing.T) {
+		s := serve(t, hold("data:1\n\n"))
+		es := (&sse.Client{HTTPClient: s.client}).EventSource(get(t, "http://memnet/"))
+		es.OnMessage(func(sse.Event) {
+			require.ErrorContains(t, es.Run(t.Context()), "can be called once")
+			require.Equal(t, sse.Open, es.ReadyState())
+			time.AfterFunc(time.Minute, es.Close)
+		})
+		require.NoError(t, es.Run(t.Context())) // a bubble in which everyone waits fails
+	})
 	in(t, "panic in a listener", func(t *testing.T) {
 		s := serve(t, hold("data:1\n\n"))
 		es := (&sse.Client{HTTPClient: s.client}).EventSource(get(t, "http://memnet/"))
