@@ -58,7 +58,7 @@ func TestStoppingUnderLoad(t *testing.T) {
 				}
 			})
 			if http2 {
-				s.useHTTP2()
+				s.useHTTP2(t)
 			}
 			c := sse.Client{HTTPClient: s.client, IdleTimeout: time.Second}
 			var streams sync.WaitGroup

@@ -131,7 +131,7 @@ func TestPolicy(t *testing.T) {
 					}
 				})
 				if row.http2 {
-					s.useHTTP2()
+					s.useHTTP2(t)
 				}
 				transport := s.client.Transport.(*http.Transport)
 				transport.DisableKeepAlives = !row.http2

@@ -6,6 +6,7 @@ import (
 	"iter"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -72,8 +73,12 @@ func serveAll(t testing.TB, handler func(w http.ResponseWriter, r *http.Request,
 	return s
 }
 
-// useHTTP2 makes the client speak HTTP/2 without TLS.
-func (s *server) useHTTP2() {
+// useHTTP2 makes the client speak HTTP/2 without TLS. Go 1.25's HTTP/2 server keeps
+// channels in a pool, from one bubble to the next; this goes when 1.26 is the oldest Go.
+func (s *server) useHTTP2(t testing.TB) {
+	if strings.HasPrefix(runtime.Version(), "go1.25") {
+		t.Skip("net/http's HTTP/2 server does not run in several bubbles before Go 1.26")
+	}
 	protocols := new(http.Protocols)
 	protocols.SetUnencryptedHTTP2(true)
 	s.client.Transport.(*http.Transport).Protocols = protocols

@@ -53,7 +53,7 @@ func TestCursor(t *testing.T) {
 			in(t, name+map[bool]string{true: "/HTTP2"}[http2], func(t *testing.T) {
 				s := serve(t, test.handlers...)
 				if http2 {
-					s.useHTTP2()
+					s.useHTTP2(t)
 				}
 				req := get(t, "http://memnet/")
 				if test.initial != "" {
@@ -143,7 +143,7 @@ func TestLeaving(t *testing.T) {
 					left <- true
 				})
 				if http2 {
-					s.useHTTP2()
+					s.useHTTP2(t)
 				}
 				tr := record()
 				c := sse.Client{HTTPClient: s.client, IdleTimeout: time.Hour, Trace: tr.trace()}
@@ -298,7 +298,7 @@ func TestCancel(t *testing.T) {
 			in(t, name+map[bool]string{true: "/HTTP2"}[http2], func(t *testing.T) {
 				s := serve(t, test.handler)
 				if http2 {
-					s.useHTTP2()
+					s.useHTTP2(t)
 				}
 				ctx, cancel := context.WithCancelCause(t.Context())
 				time.AfterFunc(test.after, func() { cancel(errCause) })
