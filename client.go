@@ -277,9 +277,9 @@ func sendable(id string) bool {
 // A ResponseError is a response that is no event stream: its status is not 200, or its
 // media type is another one, or it has a Content-Encoding that net/http has not undone.
 type ResponseError struct {
-	StatusCode int
-	Header     http.Header
-	Body       []byte // the first KiB
+	StatusCode int         // 404, say
+	Header     http.Header // Retry-After, WWW-Authenticate, …
+	Body       []byte      // the first KiB, as far as it came within 5 s
 }
 
 // Error returns the status, what keeps a 200 from being an event stream, and the
