@@ -37,8 +37,8 @@
 // Nothing here starts a goroutine. The stream lives on the goroutine that ranges over
 // it; break, return and panic close the connection, and so does the context.
 //
-// Nothing that the server controls is without a limit: neither lines, events and
-// the bodies of refusals, nor the waits that it asks for.
+// All that the server controls has a limit: lines, events, the bodies of refusals, and
+// the waits that it asks for.
 //
 // # Departures from the standard
 //

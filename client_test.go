@@ -138,7 +138,8 @@ func TestReplay(t *testing.T) {
 	}{
 		"GET":                           {"GET", nil, "", true},
 		"no method":                     {"", nil, "", true},
-		"HEAD, OPTIONS, TRACE too":      {"OPTIONS", nil, "", true},
+		"OPTIONS":                       {"OPTIONS", nil, "", true},
+		"TRACE":                         {"TRACE", nil, "", true},
 		"GET with a body":               {"GET", strings.NewReader("body"), "", true},
 		"GET with a single-use body":    {"GET", once("body"), "", false},
 		"POST":                          {"POST", strings.NewReader("body"), "", false},
@@ -173,6 +174,16 @@ func TestReplay(t *testing.T) {
 			}
 		})
 	}
+	in(t, "HEAD", func(t *testing.T) { // whose response has no body to cut
+		s := serve(t, stream(""))
+		req := get(t, "http://memnet/")
+		req.Method = http.MethodHead
+		got, err := all(t, (&sse.Client{HTTPClient: s.client}).Events(req))
+		require.NoError(t, err)
+		require.Empty(t, got)
+		require.Len(t, s.requests, 2)
+		require.Equal(t, http.MethodHead, s.requests[1].Method)
+	})
 	in(t, "a POST that ends is done", func(t *testing.T) {
 		s := serve(t, stream("data:1\n\ndata:[DONE]\n\n"))
 		got, err := all(t, (&sse.Client{HTTPClient: s.client}).Events(post(t, strings.NewReader("{}"))))
@@ -325,13 +336,7 @@ func TestSpecResponses(t *testing.T) {
 		}
 		n++
 		in(t, c.Name, func(t *testing.T) {
-			handlers := []http.HandlerFunc{func(w http.ResponseWriter, r *http.Request) {
-				w.Header().Set("Content-Type", "text/event-stream")
-				if c.ContentType != "" {
-					w.Header().Set("Content-Type", c.ContentType)
-				}
-				_, _ = w.Write(c.stream())
-			}}
+			handlers := []http.HandlerFunc{c.handler(string(c.stream()))}
 			want, ids := slices.Clone(c.Events), "-"
 			for _, next := range c.Reconnect {
 				handlers = append(handlers, stream(next.Stream))

@@ -80,9 +80,15 @@ func TestEndlessLine(t *testing.T) {
 	for _, name := range []string{"data:", "event:", "id:", "retry:"} {
 		p := &sse.Parser{MaxEventSize: 1 << 20}
 		r := &endless{text: strings.Repeat("x", 4096), max: 1 << 30}
-		p.Reset(io.MultiReader(strings.NewReader(name), r))
+		largest := 0
+		watched := readerFunc(func(b []byte) (int, error) {
+			largest = max(largest, p.BufferSize())
+			return r.Read(b)
+		})
+		p.Reset(io.MultiReader(strings.NewReader(name), watched))
 		require.ErrorIs(t, p.Next(), sse.ErrEventTooLarge)
 		require.Less(t, r.read, 1<<20+64<<10)
+		require.LessOrEqual(t, largest, 2<<20)
 		require.LessOrEqual(t, p.BufferSize(), sse.MaxBuffer, "what is given up is let go")
 	}
 }

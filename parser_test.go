@@ -247,6 +247,11 @@ func TestStandard(t *testing.T) {
 		"retry that is no number": {"retry\nretry:\nretry: \nretry:+5\nretry:1_000\nretry:10abc\nretry:-1\nretry:  7\n" +
 			"retry:7 \nretry:1.5\nretry:0x10\nretry:１\nretry:/\nretry:5;\nretry::5\n\n", outcome{}},
 
+		"the package doc's stream": {": a comment, which keeps the connection alive\nretry: 5000\n\n" +
+			"event: change\nid: 7\ndata: {\"on\":\ndata:  true}\n\ndata: more\n\n",
+			outcome{Comments: []string{" a comment, which keeps the connection alive"}, Retry: 5 * time.Second, HasRetry: true, LastEventID: "7",
+				Events: []sse.Event{{Type: "change", Data: "{\"on\":\n true}", LastEventID: "7"}, {Type: "message", Data: "more", LastEventID: "7"}}}},
+
 		// Dispatch, comments.
 		"block without data": {"event:e\nid:1\nretry:5\n:c\nfoo:bar\n\ndata:1\n\n", outcome{Comments: []string{"c"}, LastEventID: "1",
 			Retry: 5 * ms, HasRetry: true, Events: []sse.Event{{Type: "message", Data: "1", LastEventID: "1"}}}},

@@ -140,8 +140,8 @@ func jitter(d time.Duration) time.Duration {
 // server would bring all its clients back at once.
 type exponential struct {
 	d           time.Duration // of the last wait
-	first       time.Duration
-	firstSpread time.Duration
+	first       time.Duration // d of the first wait,
+	firstSpread time.Duration // and its random part: as long, but for NewEventSource
 	grow        *backoff.ExponentialBackOff
 }
 

@@ -2,10 +2,12 @@ package sse_test
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"io"
 	"math"
 	"math/big"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -46,6 +48,14 @@ func (c *specCase) stream() []byte {
 		return c.StreamB64
 	}
 	return []byte(c.Stream)
+}
+
+// handler serves a stream with the case's media type.
+func (c *specCase) handler(stream string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", cmp.Or(c.ContentType, "text/event-stream"))
+		_, _ = io.WriteString(w, stream)
+	}
 }
 
 func specCases(t testing.TB) []specCase {

@@ -181,12 +181,19 @@ func TestPanicInHook(t *testing.T) {
 		"Comment": {Comment: func(string) { panic("hook") }},
 	} {
 		in(t, name, func(t *testing.T) {
-			s := serve(t, hold(":c\ndata:1\n\n"))
+			left := make(chan bool, 1)
+			s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				hold(":c\ndata:1\n\n")(w, r)
+				left <- true
+			})
 			n := 0
 			trace.Disconnect = func(info sse.DisconnectInfo) { n++ }
 			c := sse.Client{HTTPClient: s.client, Trace: trace}
 			require.PanicsWithValue(t, "hook", func() { _, _ = all(t, c.Get(t.Context(), "http://memnet/")) })
 			require.Equal(t, 1, n)
+			if name != "Connect" { // there is no connection yet
+				<-left // a bubble in which everyone waits fails
+			}
 		})
 	}
 }

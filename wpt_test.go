@@ -221,17 +221,7 @@ func TestWPTFormat(t *testing.T) {
 		}
 		n++
 		in(t, c.Name, func(t *testing.T) {
-			contentType := c.ContentType
-			if contentType == "" {
-				contentType = "text/event-stream"
-			}
-			serveStream := func(stream string) http.HandlerFunc {
-				return func(w http.ResponseWriter, r *http.Request) {
-					w.Header().Set("Content-Type", contentType)
-					_, _ = io.WriteString(w, stream)
-				}
-			}
-			first := serveStream(string(c.stream()))
+			first := c.handler(string(c.stream()))
 			handlers := []http.HandlerFunc{first}
 			want, ids := c.Events, []string{"-"}
 			again := func(id string, events []sse.Event, h http.HandlerFunc) {
@@ -239,7 +229,7 @@ func TestWPTFormat(t *testing.T) {
 				want = append(append([]sse.Event(nil), want...), events...)
 			}
 			for _, next := range c.Reconnect {
-				again(next.RequestLastEventID, next.Events, serveStream(next.Stream))
+				again(next.RequestLastEventID, next.Events, c.handler(next.Stream))
 			}
 			if c.Reconnect == nil && c.LastEventID == "" {
 				again("-", c.Events, first)
