@@ -8,6 +8,7 @@ import (
 	"math"
 	"time"
 	"unicode/utf8"
+	"weak"
 )
 
 // DefaultMaxEventSize is the limit, in bytes, of one event's data and of any one line,
@@ -49,22 +50,26 @@ type Parser struct {
 	err error // what ended the stream; read, and returned once what came before is parsed
 
 	buf      []byte
-	pos, end int  // buf[pos:end] was read and not parsed yet
-	lf, cr   int  // the first of each in buf[pos:end], end if none; below pos: not searched for
-	start    int  // of the current line
-	checked  int  // buf[:checked] has been checked for malformed UTF-8,
-	dubious  int  // and may have some in lines that start below this
-	skipLF   bool // the last read ended in the CR of what may be a CRLF
-	bom      bool // the stream's first three bytes are still to be looked at
+	large    *[]byte              // buf, where it is over maxBuffer
+	spent    weak.Pointer[[]byte] // the last such
+	pos, end int                  // buf[pos:end] was read and not parsed yet
+	lf, cr   int                  // the first of each in buf[pos:end], end if none; below pos: not searched for
+	checked  int                  // buf[:checked] has been checked for malformed UTF-8,
+	dubious  int                  // and may have some in lines that start below this
+	skipLF   bool                 // the last read ended in the CR of what may be a CRLF
+	bom      bool                 // the stream's first three bytes are still to be looked at
 
 	// The current block, which is the current event once Next has returned it.
-	data      []byte // its lines joined in place in buf; nil: no data field
+	hasData   bool
+	from, to  int  // its data lines, joined in place: buf[from:to]
+	malformed bool // they may be malformed UTF-8
+	begun     bool // it has an event or id field
 	typ       string
 	id        []byte
 	hasID     bool
-	begun     bool   // it has an event or id field
-	malformed bool   // data may be malformed UTF-8
-	fixed     []byte // data, where it was
+
+	data  []byte // the current event's
+	fixed []byte // the same, if it was malformed
 
 	lastID       []byte // in force
 	lastIDString string // made on demand
@@ -97,13 +102,17 @@ func (p *Parser) drop() {
 	p.pos, p.end, p.lf, p.cr, p.checked, p.dubious = 0, 0, -1, -1, 0, 0
 	p.hasID = false
 	p.newBlock()
+	p.data = nil
 	if len(p.buf) > maxBuffer {
-		p.buf = nil
+		p.buf, p.large = nil, nil
 	}
 }
 
 func (p *Parser) newBlock() {
-	p.data, p.typ, p.begun, p.malformed = nil, "", false, false
+	p.hasData, p.malformed = false, false
+	if p.begun {
+		p.begun, p.typ = false, ""
+	}
 }
 
 // Next advances to the next event, which [Parser.Event] and the other methods then
@@ -120,20 +129,28 @@ func (p *Parser) Next() error {
 	}
 	limit := p.limit()
 	for {
-		line, err := p.line(limit)
-		switch {
-		case err != nil:
+		if p.blank() {
+			if p.endBlock() {
+				return nil
+			}
+			continue
+		}
+		start, end, err := p.line(limit)
+		if err != nil {
 			return p.stop(err)
+		}
+		switch line := p.buf[start:end]; {
+		case len(line) >= 5 && string(line[:5]) == "data:":
+			if !p.addData(start, start+5, end, limit) {
+				return p.stop(ErrEventTooLarge)
+			}
 		case len(line) == 0:
 			if p.endBlock() {
 				return nil
 			}
-		case len(line) >= 5 && string(line[:5]) == "data:":
-			if !p.addData(line, line[5:], limit) {
-				return p.stop(ErrEventTooLarge)
-			}
+		case line[0] == ':' && p.Comment == nil:
 		default:
-			if !p.field(line, limit) {
+			if !p.field(start, end, limit) {
 				return p.stop(ErrEventTooLarge)
 			}
 		}
@@ -147,40 +164,43 @@ func (p *Parser) limit() int {
 	return DefaultMaxEventSize
 }
 
-// addData reports whether line, with its value, keeps within the limit.
-func (p *Parser) addData(line, value []byte, limit int) bool {
-	if len(line) > limit {
-		return false
+// addData takes the data line buf[start:end], whose value starts at value, and reports
+// whether the data keeps within the limit.
+func (p *Parser) addData(start, value, end, limit int) bool {
+	if value < end && p.buf[value] == ' ' {
+		value++
 	}
-	if len(value) > 0 && value[0] == ' ' {
-		value = value[1:]
+	if start < p.dubious {
+		p.malformed = true
 	}
-	p.malformed = p.malformed || p.start < p.dubious
-	if p.data == nil {
-		p.data = value
-		return true
+	if !p.hasData {
+		p.hasData, p.from, p.to = true, value, end
+	} else {
+		p.join(value, end)
 	}
-	// In place: the data so far ends before this line, and the line's name makes room for LF.
-	p.data = append(append(p.data, '\n'), value...)
-	return len(p.data) <= limit
+	return max(end-start, p.to-p.from) <= limit
+}
+
+// join adds a line to the data in place: the data so far ends before the line, whose
+// name makes room for the LF.
+func (p *Parser) join(value, end int) {
+	p.buf[p.to] = '\n'
+	p.to += 1 + copy(p.buf[p.to+1:], p.buf[value:end])
 }
 
 // field handles every line but the blank and the most frequent ones, and reports
 // whether it keeps within the limit.
-func (p *Parser) field(line []byte, limit int) bool {
-	name, value, _ := bytes.Cut(line, []byte(":"))
-	if len(name) == 0 {
+func (p *Parser) field(start, end, limit int) bool {
+	line := p.buf[start:end]
+	name, value := splitField(line)
+	switch string(name) {
+	case "":
 		if p.Comment != nil {
-			p.comment(value)
+			p.comment(value, start < p.dubious)
 		}
 		return true
-	}
-	if value == nil {
-		value = line[len(line):] // not nil: the field is there
-	}
-	switch string(name) {
 	case "data":
-		return p.addData(line, value, limit)
+		return p.addData(start, end-len(value), end, limit)
 	case "event", "id", "retry":
 	default:
 		return true
@@ -191,7 +211,7 @@ func (p *Parser) field(line []byte, limit int) bool {
 	if len(value) > 0 && value[0] == ' ' {
 		value = value[1:]
 	}
-	if p.start < p.dubious {
+	if start < p.dubious {
 		value = validUTF8(value)
 	}
 	switch name[0] {
@@ -209,12 +229,23 @@ func (p *Parser) field(line []byte, limit int) bool {
 	return true
 }
 
-func (p *Parser) comment(text []byte) {
+// splitField splits a line at its first colon. A line without one, or with one behind
+// more bytes than a field's name has, is all name.
+func splitField(line []byte) (name, value []byte) {
+	for i, c := range line[:min(len(line), len("event:"))] {
+		if c == ':' {
+			return line[:i], line[i+1:]
+		}
+	}
+	return line, line[len(line):]
+}
+
+func (p *Parser) comment(text []byte, dubious bool) {
 	if len(text) > maxComment {
 		text = text[:maxComment]
 		text = text[:len(text)-unfinishedRune(text)]
 	}
-	if p.start < p.dubious {
+	if dubious {
 		text = validUTF8(text)
 	}
 	p.Comment(text)
@@ -223,27 +254,36 @@ func (p *Parser) comment(text []byte) {
 // endBlock commits the block's ID and reports whether the block is an event.
 func (p *Parser) endBlock() bool {
 	if p.hasID {
-		p.hasID = false
-		if !bytes.Equal(p.id, p.lastID) {
-			p.id, p.lastID = p.lastID, p.id
-			if cap(p.id) > maxBuffer {
-				p.id = nil
-			}
-			p.lastIDStale = true
-		}
+		p.commitID()
 	}
-	if p.data == nil {
+	if !p.hasData {
 		p.newBlock()
 		return false
 	}
-	if p.typ == "" {
-		p.typ = defaultType
+	p.data = p.buf[p.from:p.to:p.to]
+	if p.malformed {
+		p.fixData()
 	}
-	if p.malformed && !utf8.Valid(p.data) {
+	return true
+}
+
+func (p *Parser) commitID() {
+	p.hasID = false
+	if bytes.Equal(p.id, p.lastID) {
+		return
+	}
+	p.id, p.lastID = p.lastID, p.id
+	if cap(p.id) > maxBuffer {
+		p.id = nil
+	}
+	p.lastIDStale = true
+}
+
+func (p *Parser) fixData() {
+	if !utf8.Valid(p.data) {
 		p.fixed = appendValidUTF8(p.fixed[:0], p.data)
 		p.data = p.fixed
 	}
-	return true
 }
 
 // parseDuration reads ASCII digits, at least one and nothing else, as a number of
@@ -268,7 +308,7 @@ func parseDuration[S []byte | string](s S, unit time.Duration) (d time.Duration,
 
 // stop ends the stream with err.
 func (p *Parser) stop(err error) error {
-	if err == io.EOF && (p.begun || p.data != nil || p.pos < p.end) {
+	if err == io.EOF && (p.begun || p.hasData || p.pos < p.end) {
 		err = io.ErrUnexpectedEOF
 	}
 	p.err = err
@@ -298,15 +338,20 @@ func (p *Parser) intern(typ []byte) string {
 // Event returns the current event, in strings of its own. Its allocations are one for
 // the data, and one for the ID where that has changed.
 func (p *Parser) Event() Event {
-	return Event{Type: p.typ, Data: string(p.data), LastEventID: p.LastEventID()}
+	return Event{Type: p.Type(), Data: string(p.data), LastEventID: p.LastEventID()}
 }
 
 // Type returns the current event's type, "message" where the stream named none.
-func (p *Parser) Type() string { return p.typ }
+func (p *Parser) Type() string {
+	if p.typ == "" && p.hasData {
+		return defaultType
+	}
+	return p.typ
+}
 
 // Data returns the current event's data. The slice is valid until the next call to
 // Next or Reset; [Parser.Event] makes a copy.
-func (p *Parser) Data() []byte { return p.data[:len(p.data):len(p.data)] }
+func (p *Parser) Data() []byte { return p.data }
 
 // LastEventID returns the last event ID in force: that of the current event, or of a
 // block without data behind it, at the end of the stream too.

@@ -1,0 +1,123 @@
+package bench
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"time"
+
+	gosse "github.com/tmaxmax/go-sse"
+
+	"github.com/lastevent/sse"
+)
+
+// Delay is how long events took from the server's clock to the client's code, each in a
+// stream of one event a millisecond.
+type Delay struct {
+	Subject  string
+	P50, P99 Samples // microseconds, one for each round
+}
+
+// delayed call got with the data of each event.
+var delayed = []struct {
+	name string
+	run  func(client *http.Client, url string, got func(data []byte)) error
+}{
+	{"bare Read", func(client *http.Client, url string, got func([]byte)) error {
+		resp, err := client.Get(url)
+		if err != nil {
+			return err
+		}
+		defer resp.Body.Close()
+		buf := make([]byte, 4<<10)
+		for {
+			n, err := resp.Body.Read(buf)
+			for rest := buf[:n]; len(rest) > 0; {
+				line, after, _ := bytes.Cut(rest, []byte("\n\n"))
+				got(line[len("data: "):])
+				rest = after
+			}
+			if err != nil {
+				return eof(err)
+			}
+		}
+	}},
+	{"sse.Parser", func(client *http.Client, url string, got func([]byte)) error {
+		resp, err := client.Get(url)
+		if err != nil {
+			return err
+		}
+		defer resp.Body.Close()
+		p := sse.NewParser(resp.Body)
+		for {
+			if err := p.Next(); err != nil {
+				return eof(err)
+			}
+			got(p.Data())
+		}
+	}},
+	{"sse.Client", func(client *http.Client, url string, got func([]byte)) error {
+		c := sse.Client{HTTPClient: client, Reconnect: func(error) bool { return false }}
+		for ev, err := range c.Get(context.Background(), url) {
+			if err != nil {
+				return err
+			}
+			got([]byte(ev.Data))
+		}
+		return nil
+	}},
+	{"go-sse", func(client *http.Client, url string, got func([]byte)) error {
+		resp, err := client.Get(url)
+		if err != nil {
+			return err
+		}
+		defer resp.Body.Close()
+		for ev, err := range gosse.Read(resp.Body, nil) {
+			if err != nil {
+				return err
+			}
+			got([]byte(ev.Data))
+		}
+		return nil
+	}},
+}
+
+// MeasureDelay reads so many events in each round by each client.
+func MeasureDelay(url string, events, rounds int) ([]Delay, error) {
+	tr := Transports()["HTTP/1.1"]
+	defer tr.CloseIdleConnections()
+	client := &http.Client{Transport: tr}
+	url = fmt.Sprintf("%s/ticks?events=%d", url, events)
+	results := make([]Delay, len(delayed))
+	for range rounds {
+		for _, i := range rand.Perm(len(delayed)) {
+			subject := delayed[i]
+			results[i].Subject = subject.name
+			delays := make(Samples, 0, events)
+			var bad error
+			err := subject.run(client, url, func(data []byte) {
+				now := time.Now().UnixNano()
+				sent, err := strconv.ParseInt(string(data), 10, 64)
+				if err != nil {
+					bad = err
+				}
+				delays = append(delays, float64(now-sent)/1e3)
+			})
+			if err == nil {
+				err = bad
+			}
+			if err == nil && len(delays) != events {
+				err = fmt.Errorf("%d of %d events", len(delays), events)
+			}
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", subject.name, err)
+			}
+			results[i].P50 = append(results[i].P50, delays.Quantile(0.5))
+			results[i].P99 = append(results[i].P99, delays.Quantile(0.99))
+		}
+	}
+	return results, nil
+}

@@ -1,0 +1,195 @@
+package bench
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	donovanhide "github.com/donovanhide/eventsource"
+	launchdarkly "github.com/launchdarkly/eventsource"
+	r3labs "github.com/r3labs/sse/v2"
+	gosse "github.com/tmaxmax/go-sse"
+
+	"github.com/lastevent/sse"
+)
+
+// idlers open a stream, call seen at its first event, and stay.
+var idlers = map[string]func(client *http.Client, url string, seen func()) error{
+	"net/http": func(client *http.Client, url string, seen func()) error {
+		resp, err := client.Get(url)
+		if err != nil {
+			return err
+		}
+		defer resp.Body.Close()
+		for buf := make([]byte, 4<<10); ; seen() {
+			if _, err := resp.Body.Read(buf); err != nil {
+				return err
+			}
+		}
+	},
+	"sse.Parser": func(client *http.Client, url string, seen func()) error {
+		resp, err := client.Get(url)
+		if err != nil {
+			return err
+		}
+		defer resp.Body.Close()
+		for p := sse.NewParser(resp.Body); ; seen() {
+			if err := p.Next(); err != nil {
+				return err
+			}
+		}
+	},
+	"sse.Client": func(client *http.Client, url string, seen func()) error {
+		c := sse.Client{HTTPClient: client}
+		for _, err := range c.Get(context.Background(), url) {
+			if err != nil {
+				return err
+			}
+			seen()
+		}
+		return nil
+	},
+	"go-sse": func(client *http.Client, url string, seen func()) error {
+		req, err := http.NewRequest(http.MethodGet, url, nil)
+		if err != nil {
+			return err
+		}
+		conn := (&gosse.Client{HTTPClient: client}).NewConnection(req)
+		conn.SubscribeToAll(func(gosse.Event) { seen() })
+		return conn.Connect()
+	},
+	"r3labs/sse": func(client *http.Client, url string, seen func()) error {
+		c := r3labs.NewClient(url)
+		c.Connection = client
+		return c.SubscribeRaw(func(*r3labs.Event) { seen() })
+	},
+	"donovanhide": func(client *http.Client, url string, seen func()) error {
+		req, err := http.NewRequest(http.MethodGet, url, nil)
+		if err != nil {
+			return err
+		}
+		s, err := donovanhide.SubscribeWith("", client, req)
+		if err != nil {
+			return err
+		}
+		for range s.Events {
+			seen()
+		}
+		return nil
+	},
+	"launchdarkly": func(client *http.Client, url string, seen func()) error {
+		s, err := launchdarkly.SubscribeWithURL(url, launchdarkly.StreamOptionHTTPClient(client))
+		if err != nil {
+			return err
+		}
+		for range s.Events {
+			seen()
+		}
+		return nil
+	},
+}
+
+// IdleSubjects are those who can hold an idle stream; net/http with a 4 KiB Read is the
+// measure.
+var IdleSubjects = []string{"net/http", "sse.Parser", "sse.Client", "go-sse", "r3labs/sse", "donovanhide", "launchdarkly"}
+
+// Idle is what a client takes for each of many idle streams.
+type Idle struct {
+	Subject, Transport string
+	Heap, Stack        float64 // bytes per stream
+	Goroutines         float64 // per stream
+}
+
+// MeasureIdle opens n streams in a process of its own, each on a goroutine of its own,
+// and measures it when all have had their first event.
+func MeasureIdle(url, subject, transport string, n int) (Idle, error) {
+	cmd, stdin, stdout, err := startRole(strings.Join([]string{"idle", strconv.Itoa(n), url, subject, transport}, " "))
+	if err != nil {
+		return Idle{}, err
+	}
+	defer cmd.Wait()
+	defer stdin.Close()
+	res := Idle{Subject: subject, Transport: transport}
+	if err := json.NewDecoder(stdout).Decode(&res); err != nil {
+		return Idle{}, fmt.Errorf("%s, %s: %w", subject, transport, err)
+	}
+	return res, nil
+}
+
+// runIdle is the process that MeasureIdle starts.
+func runIdle(arg string) error {
+	args := strings.SplitN(arg, " ", 4)
+	n, err := strconv.Atoi(args[0])
+	if err != nil {
+		return err
+	}
+	url, subject, transport := args[1], args[2], args[3]
+	client := &http.Client{Transport: Transports()[transport]}
+	open := idlers[subject]
+
+	// Whatever is made once, for all streams together, is there before.
+	first := make(chan struct{}, 1)
+	errs := make(chan error, 1)
+	start := func(seen func()) {
+		go func() {
+			err := open(client, url+"/idle", seen)
+			select {
+			case errs <- fmt.Errorf("a stream ended: %v", err):
+			default:
+			}
+		}()
+	}
+	start(func() { first <- struct{}{} })
+	select {
+	case <-first:
+	case err := <-errs:
+		return err
+	}
+	before := footprintNow()
+	var all sync.WaitGroup
+	all.Add(n)
+	for i := range n {
+		start(all.Done)
+		if i%50 == 49 {
+			time.Sleep(10 * time.Millisecond) // or the listener's queue overflows
+		}
+	}
+	done := make(chan struct{})
+	go func() {
+		all.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case err := <-errs:
+		return err
+	case <-time.After(time.Minute):
+		return fmt.Errorf("%s: not all of %d streams opened in a minute", subject, n)
+	}
+	time.Sleep(time.Second) // goroutines that dialled end
+	after := footprintNow()
+	return printJSON(Idle{
+		Subject:    subject,
+		Transport:  transport,
+		Heap:       (after.heap - before.heap) / float64(n),
+		Stack:      (after.stack - before.stack) / float64(n),
+		Goroutines: (after.goroutines - before.goroutines) / float64(n),
+	})
+}
+
+type footprint struct{ heap, stack, goroutines float64 }
+
+func footprintNow() footprint {
+	for range 3 {
+		runtime.GC() // twice for pools, and once for what they held
+	}
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return footprint{float64(m.HeapAlloc), float64(m.StackInuse), float64(runtime.NumGoroutine())}
+}

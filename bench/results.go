@@ -1,0 +1,87 @@
+package bench
+
+import (
+	"fmt"
+	"io"
+	"runtime"
+	"slices"
+	"time"
+)
+
+// Results are all that one run measured.
+type Results struct {
+	Date       time.Time
+	Go         string
+	Platform   string
+	CPUs       int
+	Took       time.Duration
+	Throughput []Throughput // by corpus and subject
+	Sizes      []Throughput // of EventSizes
+	Scaling    []Scaling
+	Transfers  []Transfer
+	Idle       []Idle
+	Streams    int // of Idle
+	Delays     []Delay
+	Reconnect  Reconnect
+	Herd       Herd
+}
+
+// Measure runs all measurements, in under ten minutes, and tells log what it is at.
+func Measure(log io.Writer) (*Results, error) {
+	start := time.Now()
+	r := &Results{Date: start, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, CPUs: runtime.NumCPU(), Streams: 2000}
+	step := func(format string, args ...any) {
+		fmt.Fprintf(log, "%4.0fs  "+format+"\n", append([]any{time.Since(start).Seconds()}, args...)...)
+	}
+	url, stop, err := StartServer()
+	if err != nil {
+		return nil, err
+	}
+	defer stop()
+
+	step("parsing in memory")
+	ours := slices.Concat(Ours(), Peers())
+	r.Throughput = MeasureThroughput(append(Corpora(), OneRead()), slices.Concat(Limits(), ours), 21, 20*time.Millisecond)
+	step("events of 64 B to 16 MiB")
+	r.Sizes = MeasureThroughput(EventSizes(), ours, 3, 10*time.Millisecond)
+	step("growth of the time with the size")
+	r.Scaling = MeasureScaling(7)
+	for _, transport := range TransportsForTransfers {
+		for mode, events := range map[string]int{"bulk": 200_000, "flush": 20_000} {
+			step("%s over %s", mode, transport)
+			ts, err := MeasureTransfers(url, mode, transport, events, 7)
+			if err != nil {
+				return nil, err
+			}
+			r.Transfers = append(r.Transfers, ts...)
+		}
+	}
+	for _, subject := range IdleSubjects {
+		for _, transport := range TransportsForIdle {
+			if peer := subject != "net/http" && subject != "sse.Parser" && subject != "sse.Client"; peer && transport != TransportsForIdle[0] {
+				continue
+			}
+			step("%d idle streams: %s over %s", r.Streams, subject, transport)
+			idle, err := MeasureIdle(url, subject, transport, r.Streams)
+			if err != nil {
+				return nil, err
+			}
+			r.Idle = append(r.Idle, idle)
+		}
+	}
+	step("delay of delivery")
+	if r.Delays, err = MeasureDelay(url, 1000, 9); err != nil {
+		return nil, err
+	}
+	step("reconnections")
+	if r.Reconnect, err = MeasureReconnect(url, 100, 20*time.Millisecond); err != nil {
+		return nil, err
+	}
+	step("a herd")
+	if r.Herd, err = MeasureHerd(url, 1000, 9, time.Second); err != nil {
+		return nil, err
+	}
+	r.Took = time.Since(start)
+	step("measured")
+	return r, nil
+}

@@ -1,0 +1,136 @@
+package bench
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Handler serves the streams that clients are measured with:
+//
+//	/bulk?events=N     the llm corpus, as fast as it goes
+//	/flush?events=N    the same, each event flushed
+//	/idle              one event, then silence
+//	/ticks?events=N    an event each millisecond, with the time in nanoseconds as its data
+//	/cut?retry=MS      an event with the time of the cut before it, then a cut
+//	/herd?retry=MS     one event, then silence until /herd/cut, which cuts all;
+//	                   /herd/arrivals lists the nanoseconds from the cut to each request
+func Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/bulk", bulk)
+	mux.HandleFunc("/flush", flush)
+	mux.HandleFunc("/idle", idle)
+	mux.HandleFunc("/ticks", ticks)
+	mux.HandleFunc("/cut", new(cutter).serve)
+	h := &herd{cut: make(chan struct{})}
+	mux.HandleFunc("/herd", h.serve)
+	mux.HandleFunc("/herd/cut", h.serveCut)
+	mux.HandleFunc("/herd/arrivals", h.serveArrivals)
+	return mux
+}
+
+var llmEvent = []byte(Corpora()[0].Wire(0))
+
+func open(w http.ResponseWriter) {
+	w.Header().Set("Content-Type", "text/event-stream")
+	w.WriteHeader(http.StatusOK)
+}
+
+func send(w http.ResponseWriter, format string, args ...any) {
+	fmt.Fprintf(w, format, args...)
+	http.NewResponseController(w).Flush()
+}
+
+func number(r *http.Request, name string) int {
+	n, _ := strconv.Atoi(r.FormValue(name))
+	return n
+}
+
+func bulk(w http.ResponseWriter, r *http.Request) {
+	open(w)
+	const batch = 128 // events, 28 KiB
+	var block []byte
+	for range batch {
+		block = append(block, llmEvent...)
+	}
+	for n := number(r, "events"); n > 0; n -= batch {
+		if _, err := w.Write(block[:min(n, batch)*len(llmEvent)]); err != nil {
+			return
+		}
+	}
+}
+
+func flush(w http.ResponseWriter, r *http.Request) {
+	open(w)
+	rc := http.NewResponseController(w)
+	for range number(r, "events") {
+		if _, err := w.Write(llmEvent); err != nil {
+			return
+		}
+		rc.Flush()
+	}
+}
+
+func idle(w http.ResponseWriter, r *http.Request) {
+	open(w)
+	send(w, "data: 1\n\n")
+	<-r.Context().Done()
+}
+
+func ticks(w http.ResponseWriter, r *http.Request) {
+	open(w)
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for range number(r, "events") {
+		<-tick.C
+		send(w, "data: %d\n\n", time.Now().UnixNano())
+	}
+}
+
+// cutter cuts each stream after its first event.
+type cutter struct{ last atomic.Int64 }
+
+func (c *cutter) serve(w http.ResponseWriter, r *http.Request) {
+	open(w)
+	send(w, "retry: %d\ndata: %d\n\n", number(r, "retry"), c.last.Load())
+	c.last.Store(time.Now().UnixNano())
+	panic(http.ErrAbortHandler)
+}
+
+// herd cuts all of its streams at once.
+type herd struct {
+	mu       sync.Mutex
+	cut      chan struct{}
+	last     time.Time // of the cut
+	arrivals []time.Duration
+}
+
+func (h *herd) serve(w http.ResponseWriter, r *http.Request) {
+	h.mu.Lock()
+	h.arrivals = append(h.arrivals, time.Since(h.last))
+	cut := h.cut
+	h.mu.Unlock()
+	open(w)
+	send(w, "retry: %d\ndata: 1\n\n", number(r, "retry"))
+	select {
+	case <-cut:
+	case <-r.Context().Done():
+	}
+}
+
+func (h *herd) serveCut(http.ResponseWriter, *http.Request) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	close(h.cut)
+	h.cut, h.last, h.arrivals = make(chan struct{}), time.Now(), nil
+}
+
+func (h *herd) serveArrivals(w http.ResponseWriter, _ *http.Request) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	json.NewEncoder(w).Encode(h.arrivals)
+}

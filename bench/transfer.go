@@ -1,0 +1,127 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"time"
+
+	"github.com/lastevent/sse"
+)
+
+// Transports are the ways to a server that differ for streams. A new one each time: they
+// keep connections.
+func Transports() map[string]*http.Transport {
+	h1 := http.DefaultTransport.(*http.Transport).Clone()
+	busy := h1.Clone()
+	busy.ReadBufferSize = 64 << 10
+	idle := h1.Clone()
+	idle.ReadBufferSize, idle.WriteBufferSize = 1<<10, 1<<10
+	h2 := h1.Clone()
+	h2.Protocols = new(http.Protocols)
+	h2.Protocols.SetUnencryptedHTTP2(true)
+	return map[string]*http.Transport{
+		"HTTP/1.1":                h1,
+		"HTTP/1.1, 64 KiB buffer": busy,
+		"HTTP/1.1, 1 KiB buffers": idle,
+		"HTTP/2":                  h2,
+	}
+}
+
+// TransportsForTransfers are the names of those that matter to busy streams, and
+// TransportsForIdle to idle ones.
+var (
+	TransportsForTransfers = []string{"HTTP/1.1", "HTTP/1.1, 64 KiB buffer", "HTTP/2"}
+	TransportsForIdle      = []string{"HTTP/1.1", "HTTP/1.1, 1 KiB buffers", "HTTP/2"}
+)
+
+// A transfer reads the stream at url to its end and returns the bytes that it saw.
+type transfer struct {
+	name string
+	run  func(client *http.Client, url string) (int, error)
+}
+
+func transfers() []transfer {
+	ts := []transfer{
+		{"io.Copy", overBody(func(r io.Reader) (int, error) {
+			n, err := io.Copy(io.Discard, r)
+			return int(n), err
+		})},
+		{"sse.Client", clientTransfer},
+	}
+	for _, s := range append(Ours()[:1], Peers()...) {
+		if s.Name != "jetify/sse" { // it decodes the JSON of this corpus
+			ts = append(ts, transfer{s.Name, overBody(s.Drain)})
+		}
+	}
+	return ts
+}
+
+// overBody reads the body of one response.
+func overBody(drain func(io.Reader) (int, error)) func(*http.Client, string) (int, error) {
+	return func(client *http.Client, url string) (int, error) {
+		resp, err := client.Get(url)
+		if err != nil {
+			return 0, err
+		}
+		defer resp.Body.Close()
+		return drain(resp.Body)
+	}
+}
+
+// clientTransfer is Client.Events with all that it does around the parser, but for the
+// reconnection at the end.
+func clientTransfer(client *http.Client, url string) (n int, err error) {
+	c := sse.Client{HTTPClient: client, Reconnect: func(error) bool { return false }}
+	for ev, err := range c.Get(context.Background(), url) {
+		if err != nil {
+			return n, err
+		}
+		n += len(ev.Data)
+	}
+	return n, nil
+}
+
+// Transfer is what one client took for a stream over a network.
+type Transfer struct {
+	Mode      string // bulk or flush
+	Transport string
+	Subject   string
+	Wall, CPU Samples // nanoseconds per event, one for each round
+}
+
+// MeasureTransfers reads a stream of so many llm events by each client, in rounds in
+// which each has a turn, in random order. CPU is the client's: the server is another process.
+func MeasureTransfers(url, mode, transport string, events, rounds int) ([]Transfer, error) {
+	tr := Transports()[transport]
+	defer tr.CloseIdleConnections()
+	client := &http.Client{Transport: tr}
+	url = fmt.Sprintf("%s/%s?events=%d", url, mode, events)
+	subjects := transfers()
+	results := make([]Transfer, len(subjects))
+	order := make([]int, len(subjects))
+	for i, s := range subjects {
+		results[i] = Transfer{Mode: mode, Transport: transport, Subject: s.name}
+		order[i] = i
+	}
+	for range rounds {
+		rand.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
+		for _, i := range order {
+			start, cpu := time.Now(), cpuTime()
+			n, err := subjects[i].run(client, url)
+			wall, cpu := time.Since(start), cpuTime()-cpu
+			if err == nil && n < events*len(Corpora()[0].Event(0).Data) {
+				err = errors.New("not all of the data")
+			}
+			if err != nil {
+				return nil, fmt.Errorf("%s, %s, %s: %w", subjects[i].name, mode, transport, err)
+			}
+			results[i].Wall = append(results[i].Wall, float64(wall.Nanoseconds())/float64(events))
+			results[i].CPU = append(results[i].CPU, float64(cpu.Nanoseconds())/float64(events))
+		}
+	}
+	return results, nil
+}
