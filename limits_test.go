@@ -6,6 +6,7 @@ import (
 	"io"
 	"math"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"testing"
 
@@ -190,6 +191,32 @@ func TestLargeEventIsLetGo(t *testing.T) {
 	w.Close()
 	require.ErrorIs(t, <-end, io.EOF)
 	runtime.KeepAlive(p)
+}
+
+// TestLargeEventsInARow: the second finds the first one's buffer, as long as the garbage
+// collector has not taken it. (TestLargeEventIsLetGo sees to it that it can.)
+func TestLargeEventsInARow(t *testing.T) {
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
+	allocated := func() int {
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return int(m.TotalAlloc)
+	}
+	const size = 1 << 20
+	p := sse.NewParser(everyN(bytes.Repeat([]byte("data:"+strings.Repeat("x", size)+"\n\ndata:1\n\n"), 20), 1400))
+	next := func() int {
+		before := allocated()
+		require.NoError(t, p.Next())
+		require.Len(t, p.Data(), size)
+		took := allocated() - before
+		require.NoError(t, p.Next())
+		require.Equal(t, "1", string(p.Data()))
+		return took
+	}
+	require.Greater(t, next(), size)
+	for range 19 {
+		require.Less(t, next(), size/4)
+	}
 }
 
 // TestManyTypes: a server cannot fill the memory with event types.

@@ -1,11 +1,9 @@
 package sse
 
 import (
-	"bytes"
 	"errors"
 	"io"
 	"iter"
-	"math"
 	"time"
 	"unicode/utf8"
 	"weak"
@@ -19,14 +17,7 @@ const DefaultMaxEventSize = 32 << 20
 // event's data, over the limit.
 var ErrEventTooLarge = errors.New("sse: event exceeds the size limit")
 
-const (
-	defaultType = "message"
-
-	maxComment = 64 << 10 // bytes of a comment that a hook gets
-
-	maxTypes   = 64 // event types kept as strings
-	maxTypeLen = 64 // bytes of the longest of them
-)
+const defaultType = "message"
 
 // A Parser reads a stream's events from an [io.Reader] by the rules of the HTML
 // standard, section 9.2.6, without allocating for them: what [Parser.Data] returns is
@@ -72,8 +63,7 @@ type Parser struct {
 	fixed []byte // the same, if it was malformed
 
 	lastID       []byte // in force
-	lastIDString string // made on demand
-	lastIDStale  bool   // to be made
+	lastIDString string // the same, or an earlier one: made on demand
 	retry        time.Duration
 	hasRetry     bool
 
@@ -125,7 +115,7 @@ func (p *Parser) newBlock() {
 func (p *Parser) Next() error {
 	p.newBlock()
 	if cap(p.fixed) > maxBuffer {
-		p.fixed = nil
+		p.fixed, p.data = nil, nil
 	}
 	limit := p.limit()
 	for {
@@ -135,9 +125,18 @@ func (p *Parser) Next() error {
 			}
 			continue
 		}
-		start, end, err := p.line(limit)
-		if err != nil {
-			return p.stop(err)
+		start := p.pos
+		if p.lf < start {
+			p.lf = start + index(p.buf[start:p.end], '\n')
+		}
+		end := p.lf
+		if end < p.cr { // most lines, without a call: short ones take a seventh less time
+			p.pos = end + 1
+		} else {
+			var err error
+			if start, end, err = p.line(limit); err != nil {
+				return p.stop(err)
+			}
 		}
 		switch line := p.buf[start:end]; {
 		case len(line) >= 5 && string(line[:5]) == "data:":
@@ -164,93 +163,6 @@ func (p *Parser) limit() int {
 	return DefaultMaxEventSize
 }
 
-// addData takes the data line buf[start:end], whose value starts at value, and reports
-// whether the data keeps within the limit.
-func (p *Parser) addData(start, value, end, limit int) bool {
-	if value < end && p.buf[value] == ' ' {
-		value++
-	}
-	if start < p.dubious {
-		p.malformed = true
-	}
-	if !p.hasData {
-		p.hasData, p.from, p.to = true, value, end
-	} else {
-		p.join(value, end)
-	}
-	return max(end-start, p.to-p.from) <= limit
-}
-
-// join adds a line to the data in place: the data so far ends before the line, whose
-// name makes room for the LF.
-func (p *Parser) join(value, end int) {
-	p.buf[p.to] = '\n'
-	p.to += 1 + copy(p.buf[p.to+1:], p.buf[value:end])
-}
-
-// field handles every line but the blank and the most frequent ones, and reports
-// whether it keeps within the limit.
-func (p *Parser) field(start, end, limit int) bool {
-	line := p.buf[start:end]
-	name, value := splitField(line)
-	switch string(name) {
-	case "":
-		if p.Comment != nil {
-			p.comment(value, start < p.dubious)
-		}
-		return true
-	case "data":
-		return p.addData(start, end-len(value), end, limit)
-	case "event", "id", "retry":
-	default:
-		return true
-	}
-	if len(line) > limit {
-		return false
-	}
-	if len(value) > 0 && value[0] == ' ' {
-		value = value[1:]
-	}
-	if start < p.dubious {
-		value = validUTF8(value)
-	}
-	switch name[0] {
-	case 'e':
-		p.typ, p.begun = p.intern(value), true
-	case 'i':
-		if bytes.IndexByte(value, 0) < 0 {
-			p.id, p.hasID, p.begun = append(p.id[:0], value...), true, true
-		}
-	case 'r':
-		if d, ok := parseDuration(value, time.Millisecond); ok {
-			p.retry, p.hasRetry = d, true
-		}
-	}
-	return true
-}
-
-// splitField splits a line at its first colon. A line without one, or with one behind
-// more bytes than a field's name has, is all name.
-func splitField(line []byte) (name, value []byte) {
-	for i, c := range line[:min(len(line), len("event:"))] {
-		if c == ':' {
-			return line[:i], line[i+1:]
-		}
-	}
-	return line, line[len(line):]
-}
-
-func (p *Parser) comment(text []byte, dubious bool) {
-	if len(text) > maxComment {
-		text = text[:maxComment]
-		text = text[:len(text)-unfinishedRune(text)]
-	}
-	if dubious {
-		text = validUTF8(text)
-	}
-	p.Comment(text)
-}
-
 // endBlock commits the block's ID and reports whether the block is an event.
 func (p *Parser) endBlock() bool {
 	if p.hasID {
@@ -269,14 +181,10 @@ func (p *Parser) endBlock() bool {
 
 func (p *Parser) commitID() {
 	p.hasID = false
-	if bytes.Equal(p.id, p.lastID) {
-		return
-	}
 	p.id, p.lastID = p.lastID, p.id
 	if cap(p.id) > maxBuffer {
 		p.id = nil
 	}
-	p.lastIDStale = true
 }
 
 func (p *Parser) fixData() {
@@ -284,26 +192,6 @@ func (p *Parser) fixData() {
 		p.fixed = appendValidUTF8(p.fixed[:0], p.data)
 		p.data = p.fixed
 	}
-}
-
-// parseDuration reads ASCII digits, at least one and nothing else, as a number of
-// units. What no Duration can hold becomes the largest one.
-func parseDuration[S []byte | string](s S, unit time.Duration) (d time.Duration, ok bool) {
-	for i := range len(s) {
-		n := time.Duration(s[i] - '0')
-		if n > 9 { // s[i] is a byte: what is below '0' wraps
-			return 0, false
-		}
-		if d > (math.MaxInt64-9)/10 {
-			d = math.MaxInt64
-		} else {
-			d = d*10 + n
-		}
-	}
-	if d > math.MaxInt64/unit {
-		return math.MaxInt64, len(s) > 0
-	}
-	return d * unit, len(s) > 0
 }
 
 // stop ends the stream with err.
@@ -314,25 +202,6 @@ func (p *Parser) stop(err error) error {
 	p.err = err
 	p.drop()
 	return err
-}
-
-func (p *Parser) intern(typ []byte) string {
-	if string(typ) == p.lastType {
-		return p.lastType
-	}
-	s, ok := p.types[string(typ)]
-	if !ok {
-		s = string(typ)
-		if len(s) > maxTypeLen {
-			return s
-		}
-		if p.types == nil || len(p.types) == maxTypes {
-			p.types = make(map[string]string)
-		}
-		p.types[s] = s
-	}
-	p.lastType = s
-	return s
 }
 
 // Event returns the current event, in strings of its own. Its allocations are one for
@@ -356,15 +225,15 @@ func (p *Parser) Data() []byte { return p.data }
 // LastEventID returns the last event ID in force: that of the current event, or of a
 // block without data behind it, at the end of the stream too.
 func (p *Parser) LastEventID() string {
-	if p.lastIDStale {
-		p.lastIDString, p.lastIDStale = string(p.lastID), false
+	if p.lastIDString != string(p.lastID) {
+		p.lastIDString = string(p.lastID)
 	}
 	return p.lastIDString
 }
 
 // setLastEventID puts an ID in force that did not come from the stream.
 func (p *Parser) setLastEventID(id string) {
-	p.lastID, p.lastIDString, p.lastIDStale = append(p.lastID[:0], id...), id, false
+	p.lastID, p.lastIDString = append(p.lastID[:0], id...), id
 }
 
 // Retry returns the reconnection time of the last valid retry field, and whether there

@@ -1,0 +1,143 @@
+package sse
+
+import (
+	"bytes"
+	"math"
+	"time"
+)
+
+// The middle of the Parser: from a line to what it says of the current block.
+
+const (
+	maxComment = 64 << 10 // bytes of a comment that a hook gets
+
+	maxTypes   = 64 // event types kept as strings
+	maxTypeLen = 64 // bytes of the longest of them
+)
+
+// addData takes the data line buf[start:end], whose value starts at value, and reports
+// whether the data keeps within the limit.
+func (p *Parser) addData(start, value, end, limit int) bool {
+	if value < end && p.buf[value] == ' ' {
+		value++
+	}
+	if start < p.dubious {
+		p.malformed = true
+	}
+	if !p.hasData {
+		p.hasData, p.from, p.to = true, value, end
+	} else {
+		p.join(value, end)
+	}
+	return max(end-start, p.to-p.from) <= limit
+}
+
+// join adds a line to the data in place: the data so far ends before the line, whose
+// name makes room for the LF.
+func (p *Parser) join(value, end int) {
+	p.buf[p.to] = '\n'
+	p.to += 1 + copy(p.buf[p.to+1:], p.buf[value:end])
+}
+
+// field handles every line but the blank and the most frequent ones, and reports
+// whether it keeps within the limit.
+func (p *Parser) field(start, end, limit int) bool {
+	line := p.buf[start:end]
+	name, value := splitField(line)
+	switch string(name) {
+	case "":
+		if p.Comment != nil {
+			p.comment(value, start < p.dubious)
+		}
+		return true
+	case "data":
+		return p.addData(start, end-len(value), end, limit)
+	case "event", "id", "retry":
+	default:
+		return true
+	}
+	if len(line) > limit {
+		return false
+	}
+	if len(value) > 0 && value[0] == ' ' {
+		value = value[1:]
+	}
+	if start < p.dubious {
+		value = validUTF8(value)
+	}
+	switch name[0] {
+	case 'e':
+		p.typ, p.begun = p.intern(value), true
+	case 'i':
+		if bytes.IndexByte(value, 0) < 0 {
+			p.id, p.hasID, p.begun = append(p.id[:0], value...), true, true
+		}
+	case 'r':
+		if d, ok := parseDuration(value, time.Millisecond); ok {
+			p.retry, p.hasRetry = d, true
+		}
+	}
+	return true
+}
+
+// splitField splits a line at its first colon. A line without one, or with one behind
+// more bytes than a field's name has, is all name.
+func splitField(line []byte) (name, value []byte) {
+	for i, c := range line[:min(len(line), len("event:"))] {
+		if c == ':' {
+			return line[:i], line[i+1:]
+		}
+	}
+	return line, line[len(line):]
+}
+
+func (p *Parser) comment(text []byte, dubious bool) {
+	if len(text) > maxComment {
+		text = text[:maxComment]
+		text = text[:len(text)-unfinishedRune(text)]
+	}
+	if dubious {
+		text = validUTF8(text)
+	}
+	p.Comment(text)
+}
+
+// intern returns typ as a string that is allocated once for all events of the type.
+func (p *Parser) intern(typ []byte) string {
+	if string(typ) == p.lastType {
+		return p.lastType
+	}
+	s, ok := p.types[string(typ)]
+	if !ok {
+		s = string(typ)
+		if len(s) > maxTypeLen {
+			return s
+		}
+		if p.types == nil || len(p.types) == maxTypes {
+			p.types = make(map[string]string)
+		}
+		p.types[s] = s
+	}
+	p.lastType = s
+	return s
+}
+
+// parseDuration reads ASCII digits, at least one and nothing else, as a number of
+// units. What no Duration can hold becomes the largest one.
+func parseDuration[S []byte | string](s S, unit time.Duration) (d time.Duration, ok bool) {
+	for i := range len(s) {
+		n := time.Duration(s[i] - '0')
+		if n > 9 { // s[i] is a byte: what is below '0' wraps
+			return 0, false
+		}
+		if d > (math.MaxInt64-9)/10 {
+			d = math.MaxInt64
+		} else {
+			d = d*10 + n
+		}
+	}
+	if d > math.MaxInt64/unit {
+		return math.MaxInt64, len(s) > 0
+	}
+	return d * unit, len(s) > 0
+}
