@@ -6,8 +6,8 @@ test: ## the tests, with the race detector
 demo: ## a stream that survives a bad server
 	go run ./cmd/sse -demo
 
-bench: ## the parser beside the practical limit
-	go test -run '^$$' -bench . -benchtime 300ms -count 5 .
+bench: ## beside the peers and the limits, in ten minutes: bench/RESULTS.md and its plots
+	cd bench && go run ./report
 
 fuzz: ## five minutes of each fuzz target
 	go test -run '^$$' -fuzz '^FuzzParser$$' -fuzztime 5m .

@@ -2,6 +2,7 @@ package sse_test
 
 import (
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -9,16 +10,32 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestReadme: each Go block of the README stands in example_test.go, which is compiled
-// and run.
-func TestReadme(t *testing.T) {
-	readme, err := os.ReadFile("README.md")
+// TestDocuments: each Go block of the README and of docs/ stands in an example file, which
+// is compiled and run, and each file and directory that they link to is there.
+func TestDocuments(t *testing.T) {
+	docs, err := filepath.Glob("docs/*.md")
 	require.NoError(t, err)
-	examples, err := os.ReadFile("example_test.go")
+	require.NotEmpty(t, docs)
+	names, err := filepath.Glob("example*_test.go")
 	require.NoError(t, err)
-	blocks := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(string(readme), -1)
-	require.Len(t, blocks, 4)
-	for _, block := range blocks {
-		require.True(t, strings.Contains(string(examples), block[1]), "not in example_test.go:\n%s", block[1])
+	var examples strings.Builder
+	for _, name := range names {
+		b, err := os.ReadFile(name)
+		require.NoError(t, err)
+		examples.Write(b)
 	}
+	blocks := 0
+	for _, name := range append(docs, "README.md") {
+		doc, err := os.ReadFile(name)
+		require.NoError(t, err)
+		for _, block := range regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(string(doc), -1) {
+			require.True(t, strings.Contains(examples.String(), block[1]), "in no example file:\n%s", block[1])
+			blocks++
+		}
+		for _, link := range regexp.MustCompile(`(?:\]\(|src="|srcset=")([^)"#:]+)[)"#]`).FindAllStringSubmatch(string(doc), -1) {
+			_, err := os.Stat(filepath.Join(filepath.Dir(name), link[1]))
+			require.NoError(t, err, name)
+		}
+	}
+	require.Equal(t, 6, blocks)
 }

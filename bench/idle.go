@@ -172,7 +172,7 @@ func runIdle(arg string) error {
 	case <-time.After(time.Minute):
 		return fmt.Errorf("%s: not all of %d streams opened in a minute", subject, n)
 	}
-	time.Sleep(time.Second) // goroutines that dialled end
+	time.Sleep(100*time.Millisecond + time.Duration(n)*time.Millisecond/2) // goroutines that dialled end
 	after := footprintNow()
 	return printJSON(Idle{
 		Subject:    subject,

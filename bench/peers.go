@@ -53,41 +53,33 @@ func drainOpenAI(r io.Reader) (n int, err error) {
 }
 
 func openAIEvents(r io.Reader) iter.Seq2[Event, error] {
-	return func(yield func(Event, error) bool) {
-		d := openai.NewDecoder(response(r))
-		for d.Next() {
-			ev := d.Event()
-			if !yield(Event{Type: message(ev.Type), Data: strings.TrimSuffix(string(ev.Data), "\n")}, nil) {
-				return
-			}
+	d := openai.NewDecoder(response(r))
+	return sequence(func() (Event, error) {
+		if !d.Next() {
+			return Event{}, cmp.Or(d.Err(), io.EOF)
 		}
-		if err := d.Err(); err != nil {
-			yield(Event{}, err)
-		}
-	}
+		ev := d.Event()
+		return Event{Type: message(ev.Type), Data: strings.TrimSuffix(string(ev.Data), "\n")}, nil
+	})
 }
 
 func drainAnthropic(r io.Reader) (n int, err error) {
 	d := anthropic.NewDecoder(response(r))
 	for d.Next() {
-		n += len(d.Event().Data) - 1
+		n += len(d.Event().Data) - 1 // it leaves the LF behind the last line
 	}
 	return n, d.Err()
 }
 
 func anthropicEvents(r io.Reader) iter.Seq2[Event, error] {
-	return func(yield func(Event, error) bool) {
-		d := anthropic.NewDecoder(response(r))
-		for d.Next() {
-			ev := d.Event()
-			if !yield(Event{Type: message(ev.Type), Data: strings.TrimSuffix(string(ev.Data), "\n")}, nil) {
-				return
-			}
+	d := anthropic.NewDecoder(response(r))
+	return sequence(func() (Event, error) {
+		if !d.Next() {
+			return Event{}, cmp.Or(d.Err(), io.EOF)
 		}
-		if err := d.Err(); err != nil {
-			yield(Event{}, err)
-		}
-	}
+		ev := d.Event()
+		return Event{Type: message(ev.Type), Data: strings.TrimSuffix(string(ev.Data), "\n")}, nil
+	})
 }
 
 func drainGoSSE(r io.Reader) (n int, err error) {
@@ -159,81 +151,57 @@ func drainJetify(r io.Reader) (n int, err error) {
 var errDecoded = errors.New("gives JSON decoded, not the data")
 
 func jetifyEvents(r io.Reader) iter.Seq2[Event, error] {
-	return func(yield func(Event, error) bool) {
-		d := jetify.NewDecoder(r)
-		for {
-			var ev jetify.Event
-			err := d.Decode(&ev)
-			if err == io.EOF {
-				return
-			}
-			raw, ok := ev.Data.(jetify.Raw)
-			if err == nil && !ok {
-				err = errDecoded
-			}
-			if !yield(Event{message(ev.Event), string(raw), ev.ID}, err) || err != nil {
-				return
-			}
+	d := jetify.NewDecoder(r)
+	return sequence(func() (Event, error) {
+		var ev jetify.Event
+		if err := d.Decode(&ev); err != nil {
+			return Event{}, err
 		}
-	}
+		raw, ok := ev.Data.(jetify.Raw)
+		if !ok {
+			return Event{}, errDecoded
+		}
+		return Event{message(ev.Event), string(raw), ev.ID}, nil
+	})
 }
 
-func drainDonovanhide(r io.Reader) (n int, err error) {
-	d := donovanhide.NewDecoder(r)
+// drainDecoder is for donovanhide's decoder and launchdarkly's, which comes from it.
+func drainDecoder[E interface{ Data() string }](decode func() (E, error)) (n int, err error) {
 	for {
-		ev, err := d.Decode()
+		ev, err := decode()
 		if err != nil {
 			return n, eof(err)
 		}
 		n += len(ev.Data())
 	}
+}
+
+func drainDonovanhide(r io.Reader) (int, error) {
+	return drainDecoder(donovanhide.NewDecoder(r).Decode)
 }
 
 func donovanhideEvents(r io.Reader) iter.Seq2[Event, error] {
-	return func(yield func(Event, error) bool) {
-		d := donovanhide.NewDecoder(r)
-		for {
-			ev, err := d.Decode()
-			if err == io.EOF {
-				return
-			}
-			if err != nil {
-				yield(Event{}, err)
-				return
-			}
-			if !yield(Event{message(ev.Event()), ev.Data(), ev.Id()}, nil) {
-				return
-			}
-		}
-	}
-}
-
-func drainLaunchDarkly(r io.Reader) (n int, err error) {
-	d := launchdarkly.NewDecoder(r)
-	for {
+	d := donovanhide.NewDecoder(r)
+	return sequence(func() (Event, error) {
 		ev, err := d.Decode()
 		if err != nil {
-			return n, eof(err)
+			return Event{}, err
 		}
-		n += len(ev.Data())
-	}
+		return Event{message(ev.Event()), ev.Data(), ev.Id()}, nil
+	})
+}
+
+func drainLaunchDarkly(r io.Reader) (int, error) {
+	return drainDecoder(launchdarkly.NewDecoder(r).Decode)
 }
 
 func launchDarklyEvents(r io.Reader) iter.Seq2[Event, error] {
-	return func(yield func(Event, error) bool) {
-		d := launchdarkly.NewDecoder(r)
-		for {
-			ev, err := d.Decode()
-			if err == io.EOF {
-				return
-			}
-			if err != nil {
-				yield(Event{}, err)
-				return
-			}
-			if !yield(Event{message(ev.Event()), ev.Data(), ev.(launchdarkly.EventWithLastID).LastEventID()}, nil) {
-				return
-			}
+	d := launchdarkly.NewDecoder(r)
+	return sequence(func() (Event, error) {
+		ev, err := d.Decode()
+		if err != nil {
+			return Event{}, err
 		}
-	}
+		return Event{message(ev.Event()), ev.Data(), ev.(launchdarkly.EventWithLastID).LastEventID()}, nil
+	})
 }

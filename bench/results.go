@@ -41,7 +41,7 @@ func Measure(log io.Writer) (*Results, error) {
 
 	step("parsing in memory")
 	ours := slices.Concat(Ours(), Peers())
-	r.Throughput = MeasureThroughput(append(Corpora(), OneRead()), slices.Concat(Limits(), ours), 21, 20*time.Millisecond)
+	r.Throughput = MeasureThroughput(append(Corpora(), OneRead()), slices.Concat(Limits(), ours), 31, 20*time.Millisecond)
 	step("events of 64 B to 16 MiB")
 	r.Sizes = MeasureThroughput(EventSizes(), ours, 3, 10*time.Millisecond)
 	step("growth of the time with the size")
@@ -49,7 +49,7 @@ func Measure(log io.Writer) (*Results, error) {
 	for _, transport := range TransportsForTransfers {
 		for mode, events := range map[string]int{"bulk": 200_000, "flush": 20_000} {
 			step("%s over %s", mode, transport)
-			ts, err := MeasureTransfers(url, mode, transport, events, 7)
+			ts, err := MeasureTransfers(url, mode, transport, events, 9)
 			if err != nil {
 				return nil, err
 			}

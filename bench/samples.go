@@ -3,10 +3,23 @@ package bench
 import (
 	"math"
 	"slices"
+	"strconv"
 )
 
 // Samples are measurements of the same thing, one for each round.
 type Samples []float64
+
+// MarshalJSON keeps six digits, which are more than any measurement has.
+func (s Samples) MarshalJSON() ([]byte, error) {
+	b := []byte{'['}
+	for i, v := range s {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = strconv.AppendFloat(b, v, 'g', 6, 64)
+	}
+	return append(b, ']'), nil
+}
 
 // Quantile returns the sample below which the share q of them lies, between 0 and 1.
 func (s Samples) Quantile(q float64) float64 {

@@ -105,20 +105,13 @@ func drainParser(r io.Reader) (n int, err error) {
 }
 
 func parserEvents(r io.Reader) iter.Seq2[Event, error] {
-	return func(yield func(Event, error) bool) {
-		p := newParser(r)
-		for {
-			switch err := p.Next(); {
-			case err == io.EOF:
-				return
-			case err != nil:
-				yield(Event{}, err)
-				return
-			case !yield(Event{p.Type(), string(p.Data()), p.LastEventID()}, nil):
-				return
-			}
+	p := newParser(r)
+	return sequence(func() (Event, error) {
+		if err := p.Next(); err != nil {
+			return Event{}, err
 		}
-	}
+		return Event{p.Type(), string(p.Data()), p.LastEventID()}, nil
+	})
 }
 
 func drainRead(r io.Reader) (n int, err error) {
@@ -135,6 +128,18 @@ func readEvents(r io.Reader) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
 		for ev, err := range sse.Read(r) {
 			if !yield(Event(ev), err) {
+				return
+			}
+		}
+	}
+}
+
+// sequence gives what next returns until it returns io.EOF, or another error, which is last.
+func sequence(next func() (Event, error)) iter.Seq2[Event, error] {
+	return func(yield func(Event, error) bool) {
+		for {
+			ev, err := next()
+			if err == io.EOF || !yield(ev, err) || err != nil {
 				return
 			}
 		}

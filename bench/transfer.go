@@ -120,7 +120,9 @@ func MeasureTransfers(url, mode, transport string, events, rounds int) ([]Transf
 				return nil, fmt.Errorf("%s, %s, %s: %w", subjects[i].name, mode, transport, err)
 			}
 			results[i].Wall = append(results[i].Wall, float64(wall.Nanoseconds())/float64(events))
-			results[i].CPU = append(results[i].CPU, float64(cpu.Nanoseconds())/float64(events))
+			if cpu > 0 {
+				results[i].CPU = append(results[i].CPU, float64(cpu.Nanoseconds())/float64(events))
+			}
 		}
 	}
 	return results, nil

@@ -1,10 +1,10 @@
-// Command report measures package sse beside its peers and its limits, and writes
-// RESULTS.md and plots. Run it in the bench directory:
+// Command report measures package sse beside its peers and its limits. Run it in the bench
+// directory:
 //
 //	go run ./report
 //
-// It takes less than ten minutes. With -from it writes them again from the figures that an
-// earlier run left with -save.
+// It takes less than ten minutes, and writes the figures to results.json, and from them
+// RESULTS.md and the plots. With -render it measures nothing and writes those two again.
 package main
 
 import (
@@ -13,48 +13,59 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"github.com/lastevent/sse/bench"
 )
 
+const figures = "results.json"
+
 func main() {
 	bench.RunRole()
-	from := flag.String("from", "", "read the figures from `file` instead of measuring")
-	save := flag.String("save", "", "write the figures to `file`, as JSON")
+	renderOnly := flag.Bool("render", false, "write RESULTS.md and the plots from "+figures+", measure nothing")
 	flag.Parse()
-	if err := run(*from, *save); err != nil {
+	if err := run(*renderOnly); err != nil {
 		fmt.Fprintln(os.Stderr, "report:", err)
 		os.Exit(1)
 	}
 }
 
-func run(from, save string) error {
-	r, err := results(from)
-	if err != nil {
-		return err
-	}
-	if save != "" {
+func run(renderOnly bool) error {
+	if !renderOnly {
+		r, err := bench.Measure(os.Stderr)
+		if err != nil {
+			return err
+		}
 		b, err := json.Marshal(r)
 		if err != nil {
 			return err
 		}
-		if err := os.WriteFile(save, b, 0o644); err != nil {
+		if err := os.WriteFile(figures, append(b, '\n'), 0o644); err != nil {
 			return err
 		}
 	}
-	var text bytes.Buffer
-	writeMarkdown(&text, r)
-	return os.WriteFile("RESULTS.md", text.Bytes(), 0o644)
+	r, err := load(figures)
+	if err != nil {
+		return err
+	}
+	return render(".", r)
 }
 
-func results(from string) (*bench.Results, error) {
-	if from == "" {
-		return bench.Measure(os.Stderr)
-	}
-	b, err := os.ReadFile(from)
+func load(path string) (*bench.Results, error) {
+	b, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
 	r := new(bench.Results)
 	return r, json.Unmarshal(b, r)
+}
+
+// render writes RESULTS.md and the plots to dir.
+func render(dir string, r *bench.Results) error {
+	var text bytes.Buffer
+	writeMarkdown(&text, r)
+	if err := os.WriteFile(filepath.Join(dir, "RESULTS.md"), text.Bytes(), 0o644); err != nil {
+		return err
+	}
+	return writePlots(filepath.Join(dir, "plots"), r)
 }
