@@ -10,6 +10,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+var (
+	goBlock = regexp.MustCompile("(?s)```go\n(.*?)```")
+	link    = regexp.MustCompile(`(?:\]\(|src="|srcset=")([^)"#:]+)[)"#]`) // but those to the web
+)
+
 // TestDocuments: each Go block of the README and of docs/ stands in an example file, which
 // is compiled and run, and each file and directory that they link to is there.
 func TestDocuments(t *testing.T) {
@@ -28,11 +33,11 @@ func TestDocuments(t *testing.T) {
 	for _, name := range append(docs, "README.md") {
 		doc, err := os.ReadFile(name)
 		require.NoError(t, err)
-		for _, block := range regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(string(doc), -1) {
+		for _, block := range goBlock.FindAllStringSubmatch(string(doc), -1) {
 			require.True(t, strings.Contains(examples.String(), block[1]), "in no example file:\n%s", block[1])
 			blocks++
 		}
-		for _, link := range regexp.MustCompile(`(?:\]\(|src="|srcset=")([^)"#:]+)[)"#]`).FindAllStringSubmatch(string(doc), -1) {
+		for _, link := range link.FindAllStringSubmatch(goBlock.ReplaceAllString(string(doc), ""), -1) {
 			_, err := os.Stat(filepath.Join(filepath.Dir(name), link[1]))
 			require.NoError(t, err, name)
 		}

@@ -144,3 +144,19 @@ func TestCheck(t *testing.T) {
 	assert.EqualError(t, Check(Ours()[0], more, time.Minute), "1000 of 1001 events")
 	assert.ErrorIs(t, Check(Ours()[0], feed, 0), errSlow)
 }
+
+// TestUTF8: bytes that are no UTF-8 become U+FFFD here, and nowhere else.
+func TestUTF8(t *testing.T) {
+	for _, s := range append(Ours(), Peers()...) {
+		want := "a\xffb"
+		if strings.HasPrefix(s.Name, "sse.") {
+			want = "a\ufffdb"
+		}
+		var got []string
+		for ev, err := range s.Events(&memory{stream: []byte("data: a\xffb\n\n"), times: 1}) {
+			require.NoError(t, err, s.Name)
+			got = append(got, ev.Data)
+		}
+		assert.Equal(t, []string{want}, got, s.Name)
+	}
+}

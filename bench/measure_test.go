@@ -57,7 +57,7 @@ func server(t *testing.T) string {
 func TestTransfers(t *testing.T) {
 	url := server(t)
 	for _, transport := range TransportsForTransfers {
-		for _, mode := range []string{"bulk", "flush"} {
+		for _, mode := range []string{"bulk", "writes", "flush"} {
 			ts, err := MeasureTransfers(url, mode, transport, 1000, 2)
 			require.NoError(t, err)
 			require.Len(t, ts, len(transfers()))

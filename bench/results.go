@@ -40,16 +40,19 @@ func Measure(log io.Writer) (*Results, error) {
 	defer stop()
 
 	step("parsing in memory")
-	ours := slices.Concat(Ours(), Peers())
-	r.Throughput = MeasureThroughput(append(Corpora(), OneRead()), slices.Concat(Limits(), ours), 31, 20*time.Millisecond)
+	clients := slices.Concat(Ours(), Peers())
+	r.Throughput = MeasureThroughput(append(Corpora(), OneRead()), slices.Concat(Limits(), clients), 31, 20*time.Millisecond)
 	step("events of 64 B to 16 MiB")
-	r.Sizes = MeasureThroughput(EventSizes(), ours, 3, 10*time.Millisecond)
+	r.Sizes = MeasureThroughput(EventSizes(), clients, 3, 10*time.Millisecond)
 	step("growth of the time with the size")
-	r.Scaling = MeasureScaling(7)
+	r.Scaling = MeasureScaling(11)
 	for _, transport := range TransportsForTransfers {
-		for mode, events := range map[string]int{"bulk": 200_000, "flush": 20_000} {
-			step("%s over %s", mode, transport)
-			ts, err := MeasureTransfers(url, mode, transport, events, 9)
+		for _, m := range []struct {
+			mode   string
+			events int
+		}{{"bulk", 200_000}, {"writes", 200_000}, {"flush", 20_000}} {
+			step("%s over %s", m.mode, transport)
+			ts, err := MeasureTransfers(url, m.mode, transport, m.events, 9)
 			if err != nil {
 				return nil, err
 			}

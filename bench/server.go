@@ -12,8 +12,9 @@ import (
 
 // Handler serves the streams that clients are measured with:
 //
-//	/bulk?events=N     the llm corpus, as fast as it goes
-//	/flush?events=N    the same, each event flushed
+//	/bulk?events=N     the llm corpus, 28 KiB in a Write
+//	/writes?events=N   the same, each event in a Write of its own
+//	/flush?events=N    the same, and each flushed
 //	/idle              one event, then silence
 //	/ticks?events=N    an event each millisecond, with the time in nanoseconds as its data
 //	/cut?retry=MS      an event with the time of the cut before it, then a cut
@@ -22,6 +23,7 @@ import (
 func Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/bulk", bulk)
+	mux.HandleFunc("/writes", writes)
 	mux.HandleFunc("/flush", flush)
 	mux.HandleFunc("/idle", idle)
 	mux.HandleFunc("/ticks", ticks)
@@ -59,6 +61,15 @@ func bulk(w http.ResponseWriter, r *http.Request) {
 	}
 	for n := number(r, "events"); n > 0; n -= batch {
 		if _, err := w.Write(block[:min(n, batch)*len(llmEvent)]); err != nil {
+			return
+		}
+	}
+}
+
+func writes(w http.ResponseWriter, r *http.Request) {
+	open(w)
+	for range number(r, "events") {
+		if _, err := w.Write(llmEvent); err != nil {
 			return
 		}
 	}
@@ -125,8 +136,9 @@ func (h *herd) serve(w http.ResponseWriter, r *http.Request) {
 func (h *herd) serveCut(http.ResponseWriter, *http.Request) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.last, h.arrivals = time.Now(), nil
 	close(h.cut)
-	h.cut, h.last, h.arrivals = make(chan struct{}), time.Now(), nil
+	h.cut = make(chan struct{})
 }
 
 func (h *herd) serveArrivals(w http.ResponseWriter, _ *http.Request) {

@@ -56,15 +56,16 @@ type Throughput struct {
 
 // MeasureThroughput times each subject on each corpus. A turn is one long stream: the corpus
 // again and again. In each of a corpus's rounds all subjects have a turn, in random order:
-// what slows the machine down for a while slows them all. Corpora of large events have five rounds.
+// what slows the machine down for a while slows them all. Corpora of one event have five rounds.
 // Who fails a corpus is not timed on it, unless it only gives no IDs.
 func MeasureThroughput(corpora []Corpus, subjects []Subject, rounds int, turn time.Duration) []Throughput {
 	var results []Throughput
 	for _, c := range corpora {
-		if c.Piece > 0 {
-			rounds = min(rounds, 5)
+		n := rounds
+		if c.N == 1 {
+			n = min(rounds, 5)
 		}
-		results = append(results, measureCorpus(c, subjects, rounds, turn)...)
+		results = append(results, measureCorpus(c, subjects, n, turn)...)
 	}
 	return results
 }

@@ -87,7 +87,7 @@ func clientTransfer(client *http.Client, url string) (n int, err error) {
 
 // Transfer is what one client took for a stream over a network.
 type Transfer struct {
-	Mode      string // bulk or flush
+	Mode      string // bulk, writes or flush
 	Transport string
 	Subject   string
 	Wall, CPU Samples // nanoseconds per event, one for each round

@@ -100,7 +100,7 @@ func (gs *goals) delay(subject string) bench.Delay {
 func (gs *goals) allocs(corpus, subject string) bench.Samples {
 	for _, t := range gs.r.Throughput {
 		if t.Corpus == corpus && t.Subject == subject {
-			return bench.Samples{math.Round(t.Allocs*1000) / 1000}
+			return bench.Samples{math.Round(t.Allocs*100) / 100}
 		}
 	}
 	return nil
