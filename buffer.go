@@ -26,19 +26,13 @@ const (
 
 var errBadRead = errors.New("sse: reader returned an impossible count from Read")
 
-// blank consumes the next line if it is blank and its end is in the buffer. It needs no
-// search, which takes a quarter off events of 200 bytes that end in CRLF.
+// blank consumes the next line if it is blank and its end is in the buffer; the LF of a
+// CRLF counts as one more. It needs no search, which takes a quarter off events of 200
+// bytes that end in CRLF.
 func (p *Parser) blank() bool {
-	if p.pos < p.end && p.buf[p.pos] <= '\r' {
-		switch p.buf[p.pos] {
-		case '\n':
-			p.pos++
-			return true
-		case '\r':
-			p.pos++
-			p.endCR()
-			return true
-		}
+	if p.pos < p.end && (p.buf[p.pos] == '\n' || p.buf[p.pos] == '\r') {
+		p.pos++
+		return true
 	}
 	return false
 }
@@ -58,18 +52,13 @@ func (p *Parser) line(limit int) (start, end int, err error) {
 	}
 	p.pos = end + 1
 	if end == p.cr {
-		p.endCR()
+		if p.pos == p.end {
+			p.skipLF = true // CR ends the line now; an LF may follow in the next read
+		} else if p.buf[p.pos] == '\n' {
+			p.pos++
+		}
 	}
 	return start, end, nil
-}
-
-// endCR consumes the LF of a CRLF, whose CR ends the line already.
-func (p *Parser) endCR() {
-	if p.pos == p.end {
-		p.skipLF = true // it may follow in the next read
-	} else if p.buf[p.pos] == '\n' {
-		p.pos++
-	}
 }
 
 // index is bytes.IndexByte, but len(b) where there is no c.
@@ -212,9 +201,8 @@ func (p *Parser) newBuffer(size int) []byte {
 		return *p.large
 	}
 	p.large = nil
-	if buf := p.small; len(buf) == size {
-		p.small = nil
-		return buf
+	if len(p.small) == size {
+		return p.small
 	}
 	return make([]byte, size)
 }

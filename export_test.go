@@ -14,8 +14,13 @@ const (
 
 func (p *Parser) SetLastEventID(id string) { p.setLastEventID(id) }
 
-// BufferSize returns the size of the Parser's buffer in bytes.
-func (p *Parser) BufferSize() int { return len(p.buf) }
+// BufferSize returns the bytes of the largest buffer that the Parser keeps alive.
+func (p *Parser) BufferSize() int {
+	if p.large != nil {
+		return max(len(p.buf), len(*p.large))
+	}
+	return len(p.buf)
+}
 
 // TypesKept returns how many event types the Parser keeps as strings.
 func (p *Parser) TypesKept() int { return len(p.types) }

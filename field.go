@@ -88,7 +88,7 @@ func splitField(line []byte) (name, value []byte) {
 			return line[:i], line[i+1:]
 		}
 	}
-	return line, line[len(line):]
+	return line, nil
 }
 
 func (p *Parser) comment(text []byte, dubious bool) {

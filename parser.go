@@ -43,7 +43,7 @@ type Parser struct {
 	buf      []byte
 	large    *[]byte              // buf, where it is over maxBuffer
 	spent    weak.Pointer[[]byte] // the last such
-	small    []byte               // buf, where it was before
+	small    []byte               // the one of maxBuffer bytes
 	pos, end int                  // buf[pos:end] was read and not parsed yet
 	lf, cr   int                  // the first of each in buf[pos:end], end if none; below pos: not searched for
 	checked  int                  // buf[:checked] has been checked for malformed UTF-8,
@@ -95,7 +95,7 @@ func (p *Parser) drop() {
 	p.newBlock()
 	p.data = nil
 	if len(p.buf) > maxBuffer {
-		p.buf, p.large, p.small = p.small, nil, nil
+		p.buf, p.large = p.small, nil
 	}
 }
 
