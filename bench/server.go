@@ -82,7 +82,9 @@ func flush(w http.ResponseWriter, r *http.Request) {
 		if _, err := w.Write(llmEvent); err != nil {
 			return
 		}
-		rc.Flush()
+		if rc.Flush() != nil {
+			return
+		}
 	}
 }
 
