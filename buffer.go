@@ -186,7 +186,7 @@ func (p *Parser) makeRoom() {
 
 // newBuffer returns a buffer for the parser to change to. The one of maxBuffer bytes waits
 // for the end of a large event. Of the large ones the last is found again if the garbage
-// collector has not taken it yet: events of 64 KiB to 1 MiB in a row take a third of the time.
+// collector has not taken it yet: events of 64 KiB or 1 MiB in a row take less than half the time.
 func (p *Parser) newBuffer(size int) []byte {
 	p.data = nil // which keeps the old one
 	if size > maxBuffer {

@@ -59,14 +59,14 @@ func Corpora() []Corpus {
 		},
 		lines("multiline", "8 lines of 20 bytes an event", 5000, 8, "a line of some bytes"),
 		heartbeats,
-		Line("big", "1 MiB an event, in one line", 8, mib, 0),
-		Line("one-line", "one event, a line of 16 MiB, in reads of 1400 bytes", 1, 16*mib, 1400),
-		Lines("many-lines", "one event of 200 000 lines, in reads of 1400 bytes", 200_000, 1400),
+		oneLine("big", "1 MiB an event, in one line", 8, mib, 0),
+		oneLine("one-line", "one event, a line of 16 MiB, in reads of 1400 bytes", 1, 16*mib, 1400),
+		manyLines("many-lines", "one event of 200 000 lines, in reads of 1400 bytes", 200_000, 1400),
 	}
 }
 
-// Line returns n events of one line of size bytes.
-func Line(name, about string, n, size, piece int) Corpus {
+// oneLine returns n events of one line of size bytes.
+func oneLine(name, about string, n, size, piece int) Corpus {
 	return Corpus{
 		Name:   name,
 		About:  about,
@@ -78,8 +78,8 @@ func Line(name, about string, n, size, piece int) Corpus {
 	}
 }
 
-// Lines returns one event of n short lines.
-func Lines(name, about string, n, piece int) Corpus {
+// manyLines returns one event of n short lines.
+func manyLines(name, about string, n, piece int) Corpus {
 	c := lines(name, about, 1, n, "a short line")
 	c.Piece = piece
 	return c

@@ -25,7 +25,7 @@ func small() []Corpus {
 // TestCorpora reads what the corpora send by the standard's own algorithm: it is what they say.
 func TestCorpora(t *testing.T) {
 	// The reference is too slow for the large ones: less of the same stands for them.
-	for _, c := range append(small(), Line("a line", "", 2, 1<<16, 0), Lines("lines", "", 500, 0)) {
+	for _, c := range append(small(), oneLine("a line", "", 2, 1<<16, 0), manyLines("lines", "", 500, 0)) {
 		t.Run(c.Name, func(t *testing.T) {
 			got := reference.Parse(c.Stream(), "")
 			require.False(t, got.Unfinished)
@@ -74,7 +74,7 @@ func TestSubjects(t *testing.T) {
 	for _, c := range small() {
 		for _, s := range append(Ours(), Peers()...) {
 			got := ""
-			if err := Check(s, c, time.Minute); err != nil {
+			if err := check(s, c, time.Minute); err != nil {
 				got = err.Error()
 			}
 			assert.Equal(t, fails[c.Name+" "+s.Name], got, "%s, %s", c.Name, s.Name)
@@ -82,7 +82,7 @@ func TestSubjects(t *testing.T) {
 	}
 	for _, c := range append(Corpora(), OneRead()) {
 		for _, s := range Ours() {
-			assert.NoError(t, Check(s, c, time.Minute), "%s, %s", c.Name, s.Name)
+			assert.NoError(t, check(s, c, time.Minute), "%s, %s", c.Name, s.Name)
 		}
 	}
 }
@@ -100,7 +100,7 @@ func TestDrain(t *testing.T) {
 			data += len(c.Event(i).Data)
 		}
 		for _, s := range append(Ours(), Peers()...) {
-			if err := Check(s, c, time.Minute); err != nil && err != ErrNoIDs {
+			if err := check(s, c, time.Minute); err != nil && err != errNoIDs {
 				continue
 			}
 			got, err := s.Drain(&memory{stream: stream, times: times})
@@ -134,15 +134,15 @@ func TestCheck(t *testing.T) {
 	} {
 		c := feed
 		c.Event = event
-		assert.EqualError(t, Check(Ours()[0], c, time.Minute), want)
+		assert.EqualError(t, check(Ours()[0], c, time.Minute), want)
 	}
 	fewer, more := feed, feed
 	fewer.N, more.N = 999, 1001
 	fewer.Wire = func(i int) string { return feed.Wire(i) + strings.Repeat(feed.Wire(i+1), i/998) }
 	more.Wire = func(i int) string { return strings.Repeat(feed.Wire(i), 1-i/1000) }
-	assert.EqualError(t, Check(Ours()[0], fewer, time.Minute), "more than the 999 events")
-	assert.EqualError(t, Check(Ours()[0], more, time.Minute), "1000 of 1001 events")
-	assert.ErrorIs(t, Check(Ours()[0], feed, 0), errSlow)
+	assert.EqualError(t, check(Ours()[0], fewer, time.Minute), "more than the 999 events")
+	assert.EqualError(t, check(Ours()[0], more, time.Minute), "1000 of 1001 events")
+	assert.ErrorIs(t, check(Ours()[0], feed, 0), errSlow)
 }
 
 // TestUTF8: bytes that are no UTF-8 become U+FFFD here, and nowhere else.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net/http"
 	"strconv"
@@ -27,37 +28,31 @@ var delayed = []struct {
 	run  func(client *http.Client, url string, got func(data []byte)) error
 }{
 	{"bare Read", func(client *http.Client, url string, got func([]byte)) error {
-		resp, err := client.Get(url)
-		if err != nil {
-			return err
-		}
-		defer resp.Body.Close()
-		buf := make([]byte, 4<<10)
-		for {
-			n, err := resp.Body.Read(buf)
-			for rest := buf[:n]; len(rest) > 0; {
-				line, after, _ := bytes.Cut(rest, []byte("\n\n"))
-				got(line[len("data: "):])
-				rest = after
+		return withBody(client, url, func(body io.Reader) error {
+			buf := make([]byte, 4<<10)
+			for {
+				n, err := body.Read(buf)
+				for rest := buf[:n]; len(rest) > 0; {
+					line, after, _ := bytes.Cut(rest, []byte("\n\n"))
+					got(bytes.TrimPrefix(line, []byte("data: "))) // half an event is no number: an error
+					rest = after
+				}
+				if err != nil {
+					return eof(err)
+				}
 			}
-			if err != nil {
-				return eof(err)
-			}
-		}
+		})
 	}},
 	{"sse.Parser", func(client *http.Client, url string, got func([]byte)) error {
-		resp, err := client.Get(url)
-		if err != nil {
-			return err
-		}
-		defer resp.Body.Close()
-		p := sse.NewParser(resp.Body)
-		for {
-			if err := p.Next(); err != nil {
-				return eof(err)
+		return withBody(client, url, func(body io.Reader) error {
+			p := sse.NewParser(body)
+			for {
+				if err := p.Next(); err != nil {
+					return eof(err)
+				}
+				got(p.Data())
 			}
-			got(p.Data())
-		}
+		})
 	}},
 	{"sse.Client", func(client *http.Client, url string, got func([]byte)) error {
 		c := sse.Client{HTTPClient: client, Reconnect: func(error) bool { return false }}
@@ -70,24 +65,21 @@ var delayed = []struct {
 		return nil
 	}},
 	{"go-sse", func(client *http.Client, url string, got func([]byte)) error {
-		resp, err := client.Get(url)
-		if err != nil {
-			return err
-		}
-		defer resp.Body.Close()
-		for ev, err := range gosse.Read(resp.Body, nil) {
-			if err != nil {
-				return err
+		return withBody(client, url, func(body io.Reader) error {
+			for ev, err := range gosse.Read(body, nil) {
+				if err != nil {
+					return err
+				}
+				got([]byte(ev.Data))
 			}
-			got([]byte(ev.Data))
-		}
-		return nil
+			return nil
+		})
 	}},
 }
 
-// MeasureDelay reads so many events in each round by each client.
-func MeasureDelay(url string, events, rounds int) ([]Delay, error) {
-	tr := Transports()["HTTP/1.1"]
+// measureDelay reads so many events in each round by each client.
+func measureDelay(url string, events, rounds int) ([]Delay, error) {
+	tr := transports()["HTTP/1.1"]
 	defer tr.CloseIdleConnections()
 	client := &http.Client{Transport: tr}
 	url = fmt.Sprintf("%s/ticks?events=%d", url, events)

@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
+	"os"
 	"runtime"
 	"strconv"
 	"strings"
@@ -22,28 +24,22 @@ import (
 // idlers open a stream, call seen at its first event, and stay.
 var idlers = map[string]func(client *http.Client, url string, seen func()) error{
 	"net/http": func(client *http.Client, url string, seen func()) error {
-		resp, err := client.Get(url)
-		if err != nil {
-			return err
-		}
-		defer resp.Body.Close()
-		for buf := make([]byte, 4<<10); ; seen() {
-			if _, err := resp.Body.Read(buf); err != nil {
-				return err
+		return withBody(client, url, func(body io.Reader) error {
+			for buf := make([]byte, 4<<10); ; seen() {
+				if _, err := body.Read(buf); err != nil {
+					return err
+				}
 			}
-		}
+		})
 	},
 	"sse.Parser": func(client *http.Client, url string, seen func()) error {
-		resp, err := client.Get(url)
-		if err != nil {
-			return err
-		}
-		defer resp.Body.Close()
-		for p := sse.NewParser(resp.Body); ; seen() {
-			if err := p.Next(); err != nil {
-				return err
+		return withBody(client, url, func(body io.Reader) error {
+			for p := sse.NewParser(body); ; seen() {
+				if err := p.Next(); err != nil {
+					return err
+				}
 			}
-		}
+		})
 	},
 	"sse.Client": func(client *http.Client, url string, seen func()) error {
 		c := sse.Client{HTTPClient: client}
@@ -106,9 +102,9 @@ type Idle struct {
 	Goroutines         float64 // per stream
 }
 
-// MeasureIdle opens n streams in a process of its own, each on a goroutine of its own,
+// measureIdle opens n streams in a process of its own, each on a goroutine of its own,
 // and measures it when all have had their first event.
-func MeasureIdle(url, subject, transport string, n int) (Idle, error) {
+func measureIdle(url, subject, transport string, n int) (Idle, error) {
 	cmd, stdin, stdout, err := startRole(strings.Join([]string{"idle", strconv.Itoa(n), url, subject, transport}, " "))
 	if err != nil {
 		return Idle{}, err
@@ -122,7 +118,7 @@ func MeasureIdle(url, subject, transport string, n int) (Idle, error) {
 	return res, nil
 }
 
-// runIdle is the process that MeasureIdle starts.
+// runIdle is the process that measureIdle starts.
 func runIdle(arg string) error {
 	args := strings.SplitN(arg, " ", 4)
 	n, err := strconv.Atoi(args[0])
@@ -130,7 +126,7 @@ func runIdle(arg string) error {
 		return err
 	}
 	url, subject, transport := args[1], args[2], args[3]
-	client := &http.Client{Transport: Transports()[transport]}
+	client := &http.Client{Transport: transports()[transport]}
 	open := idlers[subject]
 
 	// Whatever is made once, for all streams together, is there before.
@@ -174,7 +170,7 @@ func runIdle(arg string) error {
 	}
 	time.Sleep(100*time.Millisecond + time.Duration(n)*time.Millisecond/2) // goroutines that dialled end
 	after := footprintNow()
-	return printJSON(Idle{
+	return json.NewEncoder(os.Stdout).Encode(Idle{
 		Subject:    subject,
 		Transport:  transport,
 		Heap:       (after.heap - before.heap) / float64(n),

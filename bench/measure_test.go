@@ -30,7 +30,7 @@ func TestThroughput(t *testing.T) {
 	llm, cr := Corpora()[0], Corpora()[2]
 	subjects := append(Ours(), Peers()[0])
 	require.Equal(t, "openai-go", subjects[2].Name)
-	for _, r := range MeasureThroughput([]Corpus{llm, cr}, subjects, 2, time.Millisecond) {
+	for _, r := range measureThroughput([]Corpus{llm, cr}, subjects, 2, time.Millisecond) {
 		if r.Corpus == cr.Name && r.Subject == "openai-go" {
 			assert.NotEmpty(t, r.Fails)
 			assert.Empty(t, r.Times)
@@ -48,7 +48,7 @@ func TestThroughput(t *testing.T) {
 }
 
 func server(t *testing.T) string {
-	url, stop, err := StartServer()
+	url, stop, err := startServer()
 	require.NoError(t, err)
 	t.Cleanup(stop)
 	return url
@@ -58,7 +58,7 @@ func TestTransfers(t *testing.T) {
 	url := server(t)
 	for _, transport := range TransportsForTransfers {
 		for _, mode := range []string{"bulk", "writes", "flush"} {
-			ts, err := MeasureTransfers(url, mode, transport, 1000, 2)
+			ts, err := measureTransfers(url, mode, transport, 1000, 2)
 			require.NoError(t, err)
 			require.Len(t, ts, len(transfers()))
 			for _, r := range ts {
@@ -67,26 +67,26 @@ func TestTransfers(t *testing.T) {
 			}
 		}
 	}
-	_, err := MeasureTransfers(url, "idle/none", TransportsForTransfers[0], 1, 1)
+	_, err := measureTransfers(url, "idle/none", TransportsForTransfers[0], 1, 1)
 	assert.Error(t, err)
 }
 
 func TestIdle(t *testing.T) {
 	url := server(t)
 	for _, subject := range IdleSubjects {
-		r, err := MeasureIdle(url, subject, "HTTP/1.1", 20)
+		r, err := measureIdle(url, subject, "HTTP/1.1", 20)
 		require.NoError(t, err)
 		assert.Equal(t, subject, r.Subject)
 		assert.Greater(t, r.Heap, 1000.0, subject)
 		assert.Less(t, r.Heap, 200_000.0, subject)
 		assert.InDelta(t, 4, r.Goroutines, 2.1, subject)
 	}
-	_, err := MeasureIdle("http://127.0.0.1:1", "sse.Parser", "HTTP/1.1", 1)
+	_, err := measureIdle("http://127.0.0.1:1", "sse.Parser", "HTTP/1.1", 1)
 	assert.Error(t, err)
 }
 
 func TestDelay(t *testing.T) {
-	ds, err := MeasureDelay(server(t), 50, 2)
+	ds, err := measureDelay(server(t), 50, 2)
 	require.NoError(t, err)
 	for _, d := range ds {
 		assert.Len(t, d.P50, 2, d.Subject)
@@ -96,7 +96,7 @@ func TestDelay(t *testing.T) {
 }
 
 func TestReconnect(t *testing.T) {
-	r, err := MeasureReconnect(server(t), 5, 10*time.Millisecond)
+	r, err := measureReconnect(server(t), 5, 10*time.Millisecond)
 	require.NoError(t, err)
 	require.Len(t, r.Total, 5)
 	assert.GreaterOrEqual(t, r.Total.Quantile(0), 10.0)
@@ -104,7 +104,7 @@ func TestReconnect(t *testing.T) {
 }
 
 func TestHerd(t *testing.T) {
-	h, err := MeasureHerd(server(t), 20, 2, 100*time.Millisecond)
+	h, err := measureHerd(server(t), 20, 2, 100*time.Millisecond)
 	require.NoError(t, err)
 	require.Len(t, h.Busiest, 2)
 	assert.GreaterOrEqual(t, h.First.Quantile(0), 100.0)
@@ -119,7 +119,7 @@ func TestHerd(t *testing.T) {
 
 func TestScaling(t *testing.T) {
 	s := Scaling{Sizes: []string{"1", "2"}}
-	s.measure([]Corpus{Line("", "", 1, 1000, 10), Line("", "", 1, 2000, 10)}, 3)
+	s.measure([]Corpus{oneLine("", "", 1, 1000, 10), oneLine("", "", 1, 2000, 10)}, 3)
 	require.Len(t, s.Times, 2)
 	require.Len(t, s.Times[1], 3)
 	s.Times = []Samples{{1, 2}, {3, 8}}

@@ -20,9 +20,9 @@ type Reconnect struct {
 	Overhead Samples       // the same without the delay that the policy chose
 }
 
-// MeasureReconnect lives through n cuts.
-func MeasureReconnect(url string, n int, retry time.Duration) (Reconnect, error) {
-	tr := Transports()["HTTP/1.1"]
+// measureReconnect lives through n cuts.
+func measureReconnect(url string, n int, retry time.Duration) (Reconnect, error) {
+	tr := transports()["HTTP/1.1"]
 	defer tr.CloseIdleConnections()
 	var delay time.Duration
 	c := sse.Client{
@@ -60,10 +60,10 @@ type Herd struct {
 	First   Samples // milliseconds from the cut to the first of them
 }
 
-// MeasureHerd cuts n clients at once, in each round, whose reconnection time is retry.
-func MeasureHerd(url string, n, rounds int, retry time.Duration) (Herd, error) {
+// measureHerd cuts n clients at once, in each round, whose reconnection time is retry.
+func measureHerd(url string, n, rounds int, retry time.Duration) (Herd, error) {
 	res := Herd{Clients: n, Retry: retry}
-	tr := Transports()["HTTP/1.1"]
+	tr := transports()["HTTP/1.1"]
 	tr.MaxIdleConns, tr.MaxIdleConnsPerHost = n, n
 	defer tr.CloseIdleConnections()
 	c := sse.Client{HTTPClient: &http.Client{Transport: tr}}

@@ -33,7 +33,7 @@ func Measure(log io.Writer) (*Results, error) {
 	step := func(format string, args ...any) {
 		fmt.Fprintf(log, "%4.0fs  "+format+"\n", append([]any{time.Since(start).Seconds()}, args...)...)
 	}
-	url, stop, err := StartServer()
+	url, stop, err := startServer()
 	if err != nil {
 		return nil, err
 	}
@@ -41,18 +41,18 @@ func Measure(log io.Writer) (*Results, error) {
 
 	step("parsing in memory")
 	clients := slices.Concat(Ours(), Peers())
-	r.Throughput = MeasureThroughput(append(Corpora(), OneRead()), slices.Concat(Limits(), clients), 31, 20*time.Millisecond)
+	r.Throughput = measureThroughput(append(Corpora(), OneRead()), slices.Concat(Limits(), clients), 31, 20*time.Millisecond)
 	step("events of 64 B to 16 MiB")
-	r.Sizes = MeasureThroughput(EventSizes(), clients, 3, 10*time.Millisecond)
+	r.Sizes = measureThroughput(EventSizes(), clients, 3, 10*time.Millisecond)
 	step("growth of the time with the size")
-	r.Scaling = MeasureScaling(11)
+	r.Scaling = measureScaling(11)
 	for _, transport := range TransportsForTransfers {
 		for _, m := range []struct {
 			mode   string
 			events int
 		}{{"bulk", 200_000}, {"writes", 200_000}, {"flush", 20_000}} {
 			step("%s over %s", m.mode, transport)
-			ts, err := MeasureTransfers(url, m.mode, transport, m.events, 9)
+			ts, err := measureTransfers(url, m.mode, transport, m.events, 9)
 			if err != nil {
 				return nil, err
 			}
@@ -65,7 +65,7 @@ func Measure(log io.Writer) (*Results, error) {
 				continue
 			}
 			step("%d idle streams: %s over %s", r.Streams, subject, transport)
-			idle, err := MeasureIdle(url, subject, transport, r.Streams)
+			idle, err := measureIdle(url, subject, transport, r.Streams)
 			if err != nil {
 				return nil, err
 			}
@@ -73,15 +73,15 @@ func Measure(log io.Writer) (*Results, error) {
 		}
 	}
 	step("delay of delivery")
-	if r.Delays, err = MeasureDelay(url, 1000, 9); err != nil {
+	if r.Delays, err = measureDelay(url, 1000, 9); err != nil {
 		return nil, err
 	}
 	step("reconnections")
-	if r.Reconnect, err = MeasureReconnect(url, 100, 20*time.Millisecond); err != nil {
+	if r.Reconnect, err = measureReconnect(url, 100, 20*time.Millisecond); err != nil {
 		return nil, err
 	}
 	step("a herd")
-	if r.Herd, err = MeasureHerd(url, 1000, 9, time.Second); err != nil {
+	if r.Herd, err = measureHerd(url, 1000, 9, time.Second); err != nil {
 		return nil, err
 	}
 	r.Took = time.Since(start)

@@ -2,7 +2,6 @@ package bench
 
 import (
 	"bufio"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -56,9 +55,9 @@ func startRole(role string) (cmd *exec.Cmd, stdin io.Closer, stdout *bufio.Reade
 	return cmd, in, bufio.NewReader(out), cmd.Start()
 }
 
-// StartServer runs Handler in a process of its own, for HTTP/1.1 and HTTP/2 without TLS,
+// startServer runs handler in a process of its own, for HTTP/1.1 and HTTP/2 without TLS,
 // and returns its URL.
-func StartServer() (url string, stop func(), err error) {
+func startServer() (url string, stop func(), err error) {
 	cmd, stdin, stdout, err := startRole("serve")
 	if err != nil {
 		return "", nil, err
@@ -81,7 +80,7 @@ func serve() error {
 	if err != nil {
 		return err
 	}
-	s := &http.Server{Handler: Handler(), Protocols: new(http.Protocols)}
+	s := &http.Server{Handler: handler(), Protocols: new(http.Protocols)}
 	s.Protocols.SetHTTP1(true)
 	s.Protocols.SetUnencryptedHTTP2(true)
 	go func() {
@@ -91,5 +90,3 @@ func serve() error {
 	fmt.Println("http://" + l.Addr().String())
 	return s.Serve(l)
 }
-
-func printJSON(v any) error { return json.NewEncoder(os.Stdout).Encode(v) }

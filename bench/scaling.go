@@ -23,9 +23,9 @@ func (s Scaling) Ratios() []Samples {
 	return ratios
 }
 
-// MeasureScaling times lines of 4 to 32 MiB in three sizes of reads, and 50 000 to
+// measureScaling times lines of 4 to 32 MiB in three sizes of reads, and 50 000 to
 // 400 000 lines, all in one event.
-func MeasureScaling(rounds int) []Scaling {
+func measureScaling(rounds int) []Scaling {
 	const mib = 1 << 20
 	var results []Scaling
 	for _, piece := range []int{1, 1400, 64 << 10} {
@@ -33,7 +33,7 @@ func MeasureScaling(rounds int) []Scaling {
 		var corpora []Corpus
 		for size := 4; size <= 32; size *= 2 {
 			s.Sizes = append(s.Sizes, fmt.Sprintf("%d MiB", size))
-			corpora = append(corpora, Line("", "", 1, size*mib, piece))
+			corpora = append(corpora, oneLine("", "", 1, size*mib, piece))
 		}
 		if piece == 1 {
 			s.measure(corpora, min(rounds, 5)) // it takes a second for each
@@ -46,7 +46,7 @@ func MeasureScaling(rounds int) []Scaling {
 	var corpora []Corpus
 	for n := 50_000; n <= 400_000; n *= 2 {
 		s.Sizes = append(s.Sizes, fmt.Sprintf("%d 000 lines", n/1000))
-		corpora = append(corpora, Lines("", "", n, 1400))
+		corpora = append(corpora, manyLines("", "", n, 1400))
 	}
 	s.measure(corpora, rounds)
 	return append(results, s)
@@ -75,14 +75,14 @@ func (s *Scaling) measure(corpora []Corpus, rounds int) {
 }
 
 // OneRead is the line of 16 MiB of the corpora, in one read.
-func OneRead() Corpus { return Line("one-line, whole", "the same in one read", 1, 16<<20, 0) }
+func OneRead() Corpus { return oneLine("one-line, whole", "the same in one read", 1, 16<<20, 0) }
 
 // EventSizes are corpora of events of one line each, from 64 bytes to 16 MiB, in reads
 // of 1400 bytes.
 func EventSizes() []Corpus {
 	var corpora []Corpus
 	for size := 64; size <= 16<<20; size *= 4 {
-		corpora = append(corpora, Line(fmt.Sprint(size), "", max(1, 1<<20/size), size, 1400))
+		corpora = append(corpora, oneLine(fmt.Sprint(size), "", max(1, 1<<20/size), size, 1400))
 	}
 	return corpora
 }

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Handler serves the streams that clients are measured with:
+// handler serves the streams that clients are measured with:
 //
 //	/bulk?events=N     the llm corpus, 28 KiB in a Write
 //	/writes?events=N   the same, each event in a Write of its own
@@ -20,7 +20,7 @@ import (
 //	/cut?retry=MS      an event with the time of the cut before it, then a cut
 //	/herd?retry=MS     one event, then silence until /herd/cut, which cuts all;
 //	                   /herd/arrivals lists the nanoseconds from the cut to each request
-func Handler() http.Handler {
+func handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/bulk", bulk)
 	mux.HandleFunc("/writes", writes)

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Check returns what is wrong with what s makes of c, or nil. A limit makes nothing of it.
-func Check(s Subject, c Corpus, limit time.Duration) error {
+// check returns what is wrong with what s makes of c, or nil. A limit makes nothing of it.
+func check(s Subject, c Corpus, limit time.Duration) error {
 	if s.Events == nil {
 		return nil
 	}
@@ -27,7 +27,7 @@ func Check(s Subject, c Corpus, limit time.Duration) error {
 		case ev.Data != want.Data:
 			return fmt.Errorf("wrong data in event %d of %d", n+1, c.N)
 		case ev.LastEventID != want.LastEventID && ev.LastEventID == "":
-			return ErrNoIDs
+			return errNoIDs
 		case ev != want:
 			return fmt.Errorf("wrong type or ID in event %d of %d", n+1, c.N)
 		}
@@ -42,23 +42,23 @@ func Check(s Subject, c Corpus, limit time.Duration) error {
 // patience is for reading a corpus once: a hundred times what any of them has to take.
 const patience = 2 * time.Second
 
-// ErrNoIDs is Check's for those who read the data well and give no IDs.
-var ErrNoIDs = errors.New("gives no IDs")
+// errNoIDs is Check's for those who read the data well and give no IDs.
+var errNoIDs = errors.New("gives no IDs")
 
 // Throughput is what one subject took for one corpus.
 type Throughput struct {
 	Corpus  string
 	Subject string
-	Fails   string  // what Check found wrong
+	Fails   string  // what check found wrong
 	Times   Samples // nanoseconds per block of the corpus, one for each round
 	Allocs  float64 // per block
 }
 
-// MeasureThroughput times each subject on each corpus. A turn is one long stream: the corpus
+// measureThroughput times each subject on each corpus. A turn is one long stream: the corpus
 // again and again. In each of a corpus's rounds all subjects have a turn, in random order:
 // what slows the machine down for a while slows them all. Corpora of one event have five rounds.
 // Who fails a corpus is not timed on it, unless it only gives no IDs.
-func MeasureThroughput(corpora []Corpus, subjects []Subject, rounds int, turn time.Duration) []Throughput {
+func measureThroughput(corpora []Corpus, subjects []Subject, rounds int, turn time.Duration) []Throughput {
 	var results []Throughput
 	for _, c := range corpora {
 		n := rounds
@@ -81,9 +81,9 @@ func measureCorpus(c Corpus, subjects []Subject, rounds int, turn time.Duration)
 	var tasks []task
 	for i, s := range subjects {
 		results[i] = Throughput{Corpus: c.Name, Subject: s.Name}
-		if err := Check(s, c, patience); err != nil {
+		if err := check(s, c, patience); err != nil {
 			results[i].Fails = err.Error()
-			if err != ErrNoIDs {
+			if err != errNoIDs {
 				continue
 			}
 		}

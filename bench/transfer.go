@@ -12,9 +12,9 @@ import (
 	"github.com/lastevent/sse"
 )
 
-// Transports are the ways to a server that differ for streams. A new one each time: they
+// transports are the ways to a server that differ for streams. A new one each time: they
 // keep connections.
-func Transports() map[string]*http.Transport {
+func transports() map[string]*http.Transport {
 	h1 := http.DefaultTransport.(*http.Transport).Clone()
 	busy := h1.Clone()
 	busy.ReadBufferSize = 64 << 10
@@ -62,14 +62,23 @@ func transfers() []transfer {
 
 // overBody reads the body of one response.
 func overBody(drain func(io.Reader) (int, error)) func(*http.Client, string) (int, error) {
-	return func(client *http.Client, url string) (int, error) {
-		resp, err := client.Get(url)
-		if err != nil {
-			return 0, err
-		}
-		defer resp.Body.Close()
-		return drain(resp.Body)
+	return func(client *http.Client, url string) (n int, err error) {
+		err = withBody(client, url, func(body io.Reader) (err error) {
+			n, err = drain(body)
+			return err
+		})
+		return n, err
 	}
+}
+
+// withBody has f read the body of the response at url.
+func withBody(client *http.Client, url string, f func(body io.Reader) error) error {
+	resp, err := client.Get(url)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	return f(resp.Body)
 }
 
 // clientTransfer is Client.Events with all that it does around the parser, but for the
@@ -93,10 +102,10 @@ type Transfer struct {
 	Wall, CPU Samples // nanoseconds per event, one for each round
 }
 
-// MeasureTransfers reads a stream of so many llm events by each client, in rounds in
+// measureTransfers reads a stream of so many llm events by each client, in rounds in
 // which each has a turn, in random order. CPU is the client's: the server is another process.
-func MeasureTransfers(url, mode, transport string, events, rounds int) ([]Transfer, error) {
-	tr := Transports()[transport]
+func measureTransfers(url, mode, transport string, events, rounds int) ([]Transfer, error) {
+	tr := transports()[transport]
 	defer tr.CloseIdleConnections()
 	client := &http.Client{Transport: tr}
 	url = fmt.Sprintf("%s/%s?events=%d", url, mode, events)

@@ -11,7 +11,7 @@ import (
 const intro = `# Measured
 
 Written by ` + "`go run ./report`" + ` in bench/ (` + "`make bench`" + `): %s, %s on %s with %d processors, %.0f s.
-All that a table compares ran in turns, in one run. A figure is the median of the rounds, ± half the distance between
+Clients that are timed against each other took turns, in one run. A figure is the median of the rounds, ± half the distance between
 their quartiles; a ratio is the median of the rounds' own ratios, with their quartiles. What the words mean is in
 [docs/performance.md](../docs/performance.md).
 
