@@ -1,0 +1,59 @@
+// Command contractservice is the test service of the SSE contract tests: an HTTP server
+// that the public harness drives, to judge the client of package sse. Start it, and give the
+// harness its address.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"os/signal"
+)
+
+func main() {
+	addr := flag.String("addr", "127.0.0.1:8000", "loopback `address` to listen on")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := serve(ctx, *addr, func(url string) { fmt.Println("listening on", url) }); err != nil {
+		fmt.Fprintln(os.Stderr, "contractservice:", err)
+		os.Exit(1)
+	}
+}
+
+// serve runs the service on addr until ctx is done or the harness stops it.
+func serve(ctx context.Context, addr string, listening func(url string)) error {
+	ln, err := listen(addr)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	svc := newService(ctx, cancel)
+	srv := &http.Server{Handler: svc}
+	defer context.AfterFunc(ctx, func() { srv.Shutdown(context.Background()) })()
+	listening("http://" + ln.Addr().String())
+	if err := srv.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	cancel()
+	svc.wait()
+	return nil
+}
+
+// listen listens on a loopback address alone: the service connects to whatever it is told.
+func listen(addr string) (net.Listener, error) {
+	ap, err := netip.ParseAddrPort(addr)
+	if err != nil {
+		return nil, err
+	}
+	if !ap.Addr().IsLoopback() {
+		return nil, fmt.Errorf("%s is not a loopback address", addr)
+	}
+	return net.Listen("tcp", addr)
+}

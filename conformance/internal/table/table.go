@@ -1,0 +1,162 @@
+// Package table writes what the tests saw into conformance/README.md: for each section, a
+// table with a row for each suite or server.
+package table
+
+import (
+	"bytes"
+	"cmp"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+)
+
+// A Row is one suite or server under one protocol.
+type Row struct {
+	suite, version, protocol string
+
+	mu          sync.Mutex
+	cases       int
+	passed      int
+	differences []string
+}
+
+var (
+	mu      sync.Mutex
+	rows    = make(map[[2]string]*Row)
+	skipped = make(map[string]bool)
+)
+
+// Start begins the row of suite under protocol. Its cases are counted as they run.
+func Start(suite, version, protocol string) *Row {
+	mu.Lock()
+	defer mu.Unlock()
+	r := &Row{suite: suite, version: version, protocol: protocol}
+	rows[[2]string{suite, protocol}] = r
+	return r
+}
+
+// Skip skips the test for want of what suite needs here, and says so. The suite's rows
+// stay as the last machine left them that had it.
+func Skip(t *testing.T, suite, why string) {
+	t.Helper()
+	mu.Lock()
+	skipped[suite] = true
+	mu.Unlock()
+	// Also without -v, where a skipped test says nothing.
+	fmt.Printf("skipped: %s: %s\n", suite, why)
+	t.Skipf("%s: %s", suite, why)
+}
+
+// Run runs a case of the row as a subtest, and counts it.
+func (r *Row) Run(t *testing.T, name string, f func(t *testing.T)) bool {
+	t.Helper()
+	passed := t.Run(name, f)
+	r.Count(1, passed)
+	return passed
+}
+
+// Count counts n cases that have run.
+func (r *Row) Count(n int, passed bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.cases += n
+	if passed {
+		r.passed += n
+	}
+}
+
+// Differs notes what the other side does on its own account, or where we differ from it.
+func (r *Row) Differs(what string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !slices.Contains(r.differences, what) {
+		r.differences = append(r.differences, what)
+	}
+}
+
+func (r *Row) String() string {
+	return line(r.suite, r.version, r.protocol, fmt.Sprint(r.cases), fmt.Sprint(r.passed),
+		cmp.Or(strings.Join(r.differences, "; "), "none"))
+}
+
+func line(cells ...string) string { return "| " + strings.Join(cells, " | ") + " |" }
+
+// Main runs the tests of a package and writes its section, unless flags chose among the
+// tests: half a run tells nothing of the whole. Its result is for os.Exit.
+func Main(m *testing.M, section string) int {
+	code := m.Run()
+	for _, name := range []string{"test.run", "test.skip", "test.list", "test.fuzz"} {
+		if flag.Lookup(name).Value.String() != "" {
+			return code
+		}
+	}
+	if testing.Short() {
+		return code
+	}
+	_, here, _, _ := runtime.Caller(0)
+	if err := update(filepath.Join(filepath.Dir(here), "../../README.md"), section); err != nil {
+		fmt.Fprintln(os.Stderr, "the table in README.md:", err)
+		code = max(code, 1)
+	}
+	return code
+}
+
+// update puts the rows into the section's table in file. The packages' tests run side by
+// side, so it holds a lock on the file meanwhile.
+func update(file, section string) error {
+	f, err := os.OpenFile(file, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
+		return err
+	}
+	old, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	text, err := replace(string(old), section)
+	if err != nil || bytes.Equal(old, []byte(text)) {
+		return err
+	}
+	if err := f.Truncate(int64(len(text))); err != nil {
+		return err
+	}
+	_, err = f.WriteAt([]byte(text), 0)
+	return err
+}
+
+// replace returns text with the section's table made anew.
+func replace(text, section string) (string, error) {
+	begin, end := "<!-- "+section+" -->\n", "<!-- end of "+section+" -->\n"
+	before, rest, ok := strings.Cut(text, begin)
+	table, after, ok2 := strings.Cut(rest, end)
+	if !ok || !ok2 {
+		return "", fmt.Errorf("there is no section %q", section)
+	}
+	var lines []string
+	for old := range strings.Lines(table) {
+		if cells := strings.Split(old, " | "); skipped[strings.TrimPrefix(cells[0], "| ")] {
+			lines = append(lines, strings.TrimSuffix(old, "\n"))
+		}
+	}
+	for key, row := range rows {
+		if !skipped[key[0]] {
+			lines = append(lines, row.String())
+		}
+	}
+	slices.Sort(lines)
+	lines = append([]string{
+		line("Suite or server", "Version", "Protocol", "Cases", "Passed", "Known differences"),
+		"|---|---|---|--:|--:|---|",
+	}, lines...)
+	return before + begin + strings.Join(lines, "\n") + "\n" + end + after, nil
+}

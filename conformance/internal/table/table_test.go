@@ -1,0 +1,56 @@
+package table
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestUpdate(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "README.md")
+	const before = `# Title
+
+<!-- one -->
+| Suite or server | Version | Protocol | Cases | Passed | Known differences |
+|---|---|---|--:|--:|---|
+| gone | 1 | HTTP/1.1 | 3 | 3 | none |
+| not here | 1 | HTTP/1.1 | 4 | 4 | none |
+<!-- end of one -->
+Between.
+<!-- two -->
+<!-- end of two -->
+`
+	require.NoError(t, os.WriteFile(file, []byte(before), 0o600))
+
+	row := Start("server", "2", "HTTP/2")
+	row.Run(t, "passes", func(*testing.T) {})
+	row.Count(2, false)
+	row.Differs("repeats")
+	row.Differs("repeats")
+	row.Differs("loses")
+	Start("another", "2", "HTTP/2")
+	t.Run("skips", func(t *testing.T) { Skip(t, "not here", "this is a test of Skip") })
+
+	const after = `# Title
+
+<!-- one -->
+| Suite or server | Version | Protocol | Cases | Passed | Known differences |
+|---|---|---|--:|--:|---|
+| another | 2 | HTTP/2 | 0 | 0 | none |
+| not here | 1 | HTTP/1.1 | 4 | 4 | none |
+| server | 2 | HTTP/2 | 3 | 1 | repeats; loses |
+<!-- end of one -->
+Between.
+<!-- two -->
+<!-- end of two -->
+`
+	for range 2 {
+		require.NoError(t, update(file, "one"))
+		got, err := os.ReadFile(file)
+		require.NoError(t, err)
+		require.Equal(t, after, string(got))
+	}
+	require.ErrorContains(t, update(file, "three"), `no section "three"`)
+}
