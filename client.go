@@ -64,7 +64,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"iter"
 	"net/http"
 	"net/textproto"
@@ -73,10 +72,7 @@ import (
 	"time"
 )
 
-const (
-	maxRefusalBody = 1 << 10 // bytes of a response that is no event stream
-	maxSentID      = 8 << 10 // bytes of a Last-Event-ID header; servers refuse larger ones
-)
+const maxSentID = 8 << 10 // bytes of a Last-Event-ID header; servers refuse larger ones
 
 // A Client opens event streams and keeps them alive. Its zero value is ready. It is safe
 // for use by many goroutines, and never written by this package.
@@ -272,47 +268,4 @@ func sendable(id string) bool {
 	return len(id) <= maxSentID && strings.IndexFunc(id, func(r rune) bool {
 		return r < ' ' && r != '\t' || r == 0x7f
 	}) < 0
-}
-
-// A ResponseError is a response that is no event stream: its status is not 200, or its
-// media type is another one, or it has a Content-Encoding that net/http has not undone.
-type ResponseError struct {
-	StatusCode int         // 404, say
-	Header     http.Header // Retry-After, WWW-Authenticate, …
-	Body       []byte      // the first KiB, as far as it came within 5 s
-}
-
-// Error returns the status, what keeps a 200 from being an event stream, and the
-// beginning of the body.
-func (e *ResponseError) Error() string {
-	msg := strings.TrimSpace(fmt.Sprintf("sse: %d %s", e.StatusCode, http.StatusText(e.StatusCode)))
-	if e.StatusCode == http.StatusOK {
-		msg += fmt.Sprintf(" without an event stream (Content-Type %q, Content-Encoding %q)",
-			e.Header.Get("Content-Type"), e.Header.Get("Content-Encoding"))
-	}
-	if body := strings.TrimSpace(string(e.Body[:min(len(e.Body), 256)])); body != "" {
-		msg += fmt.Sprintf(": %q", body)
-	}
-	return msg
-}
-
-// checkResponse returns nil for an event stream, errNoContent for 204, which says that
-// there is no more, and a *ResponseError for anything else.
-func checkResponse(resp *http.Response) error {
-	switch {
-	case resp.StatusCode == http.StatusNoContent:
-		return errNoContent
-	case resp.StatusCode == http.StatusOK && isEventStream(resp.Header):
-		return nil
-	}
-	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxRefusalBody)) // what there is of it
-	return &ResponseError{StatusCode: resp.StatusCode, Header: resp.Header, Body: body}
-}
-
-func isEventStream(h http.Header) bool {
-	// The parameters do not matter, not even malformed: the stream is UTF-8 whatever charset says.
-	mediaType, _, _ := strings.Cut(h.Get("Content-Type"), ";")
-	encoding := h.Get("Content-Encoding")
-	return strings.EqualFold(textproto.TrimString(mediaType), "text/event-stream") &&
-		(encoding == "" || strings.EqualFold(encoding, "identity"))
 }

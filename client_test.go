@@ -276,6 +276,14 @@ func TestOpens(t *testing.T) {
 		"text/event-stream;x=y;z":                         true,
 		"text/event-stream2":                              false,
 		"text/event-stream, text/plain":                   false,
+		"text/plain, text/event-stream":                   true,
+		"text/plain,text/event-stream; charset=utf-8,":    true,
+		"text/event-stream, */*":                          true,
+		"text/event-stream, plain":                        true,
+		"text/event-stream; x=\"a, text/plain\"":          true,
+		"text/event-stream; x=\"\\\", text/plain":         true,
+		"text/event-stream; x=\"a\", text/plain":          false,
+		"*/*":                                             false,
 		"text/event stream":                               false,
 		"application/json":                                false,
 		"text/plain":                                      false,
@@ -301,6 +309,15 @@ func TestOpens(t *testing.T) {
 			require.Equal(t, "data:ok…\n\n", string(re.Body))
 		})
 	}
+	in(t, "in two lines", func(t *testing.T) {
+		s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			w.Header()["Content-Type"] = []string{"text/plain", "text/event-stream"}
+			_, _ = io.WriteString(w, "data:ok…\n\n")
+		})
+		got, err := all(t, (&sse.Client{HTTPClient: s.client}).Get(t.Context(), "http://memnet/"))
+		require.NoError(t, err)
+		require.Equal(t, "ok…", data(got))
+	})
 	for encoding, opens := range map[string]bool{"identity": true, "Identity": true, "gzip": false, "br": false} {
 		in(t, encoding, func(t *testing.T) {
 			s := serve(t, func(w http.ResponseWriter, r *http.Request) {

@@ -1,10 +1,9 @@
 // Package table writes what the tests saw into conformance/README.md: for each section, a
-// table with a row for each suite or server.
+// table with a row for each suite or server, and the known differences below it.
 package table
 
 import (
 	"bytes"
-	"cmp"
 	"flag"
 	"fmt"
 	"os"
@@ -82,11 +81,16 @@ func (r *Row) Differs(what string) {
 }
 
 func (r *Row) String() string {
-	return line(r.suite, r.version, r.protocol, fmt.Sprint(r.cases), fmt.Sprint(r.passed),
-		cmp.Or(strings.Join(r.differences, "; "), "none"))
+	known := "none"
+	if n := len(r.differences); n > 0 {
+		known = fmt.Sprintf("%d, below", n)
+	}
+	return line(r.suite, r.version, r.protocol, fmt.Sprint(r.cases), fmt.Sprint(r.passed), known)
 }
 
 func line(cells ...string) string { return "| " + strings.Join(cells, " | ") + " |" }
+
+func bullet(suite, difference string) string { return "- **" + suite + "**: " + difference + "." }
 
 // Main runs the tests of a package and writes its section, unless flags chose among the
 // tests: half a run tells nothing of the whole. Its result is for os.Exit.
@@ -142,21 +146,37 @@ func replace(text, section string) (string, error) {
 	if !ok || !ok2 {
 		return "", fmt.Errorf("there is no section %q", section)
 	}
-	var lines []string
+	var lines, bullets []string
 	for old := range strings.Lines(table) {
-		if cells := strings.Split(old, " | "); skipped[strings.TrimPrefix(cells[0], "| ")] {
-			lines = append(lines, strings.TrimSuffix(old, "\n"))
+		old = strings.TrimSuffix(old, "\n")
+		for suite := range skipped {
+			switch {
+			case strings.HasPrefix(old, "| "+suite+" | "):
+				lines = append(lines, old)
+			case strings.HasPrefix(old, "- **"+suite+"**: "):
+				bullets = append(bullets, old)
+			}
 		}
 	}
 	for key, row := range rows {
-		if !skipped[key[0]] {
-			lines = append(lines, row.String())
+		if skipped[key[0]] {
+			continue
+		}
+		lines = append(lines, row.String())
+		for _, d := range row.differences {
+			if b := bullet(row.suite, d); !slices.Contains(bullets, b) {
+				bullets = append(bullets, b)
+			}
 		}
 	}
 	slices.Sort(lines)
+	slices.Sort(bullets)
 	lines = append([]string{
 		line("Suite or server", "Version", "Protocol", "Cases", "Passed", "Known differences"),
 		"|---|---|---|--:|--:|---|",
 	}, lines...)
+	if len(bullets) > 0 {
+		lines = append(append(lines, ""), bullets...)
+	}
 	return before + begin + strings.Join(lines, "\n") + "\n" + end + after, nil
 }

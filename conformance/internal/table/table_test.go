@@ -15,8 +15,11 @@ func TestUpdate(t *testing.T) {
 <!-- one -->
 | Suite or server | Version | Protocol | Cases | Passed | Known differences |
 |---|---|---|--:|--:|---|
-| gone | 1 | HTTP/1.1 | 3 | 3 | none |
-| not here | 1 | HTTP/1.1 | 4 | 4 | none |
+| gone | 1 | HTTP/1.1 | 3 | 3 | 1, below |
+| not here | 1 | HTTP/1.1 | 4 | 4 | 1, below |
+
+- **gone**: nobody knows.
+- **not here**: shouts.
 <!-- end of one -->
 Between.
 <!-- two -->
@@ -39,8 +42,12 @@ Between.
 | Suite or server | Version | Protocol | Cases | Passed | Known differences |
 |---|---|---|--:|--:|---|
 | another | 2 | HTTP/2 | 0 | 0 | none |
-| not here | 1 | HTTP/1.1 | 4 | 4 | none |
-| server | 2 | HTTP/2 | 3 | 1 | repeats; loses |
+| not here | 1 | HTTP/1.1 | 4 | 4 | 1, below |
+| server | 2 | HTTP/2 | 3 | 1 | 2, below |
+
+- **not here**: shouts.
+- **server**: loses.
+- **server**: repeats.
 <!-- end of one -->
 Between.
 <!-- two -->
