@@ -107,8 +107,9 @@ type Client struct {
 
 	// IdleTimeout is how long a Read may wait for a byte, be it of a comment, before the
 	// connection is dropped with [ErrIdleTimeout]. It also bounds the wait for the header
-	// where HTTPClient sets no Timeout. Zero means for ever: a server that vanished
-	// without a word is then noticed by TCP alone, after minutes if at all.
+	// where HTTPClient sets no Timeout. HTTPClient's idle connections are closed then, and
+	// one of HTTP/2 takes no more streams: they may be as dead. Zero means for ever: a server
+	// that vanished without a word is then noticed by TCP alone, after minutes if at all.
 	IdleTimeout time.Duration
 
 	// MaxEventSize is the parser's: see [Parser]. Zero means DefaultMaxEventSize.

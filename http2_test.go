@@ -1,12 +1,16 @@
 package sse_test
 
 import (
+	"context"
 	"io"
 	"net"
 	"net/http"
+	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/lastevent/sse"
@@ -68,6 +72,65 @@ func TestHTTP2Ends(t *testing.T) {
 			require.Error(t, tr.infos[0].Err)
 			require.True(t, tr.infos[0].Reconnect)
 			require.Equal(t, "1", tr.infos[0].LastEventID)
+		})
+	}
+}
+
+// TestHTTP2DeadConnection: nothing comes any more on a connection that streams share, and
+// nothing says so. New streams would go on using it, for as long as TCP lets them.
+func TestHTTP2DeadConnection(t *testing.T) {
+	const idle, waits = time.Minute, 10 * time.Second
+	for name, recovers := range map[string][]time.Duration{
+		// At the first event, each half a minute after the one before it, they fall silent.
+		"one stream": {30*time.Second + idle + waits},
+		// The connection is never without one of these, and the first one tries it twice.
+		"two streams": {30*time.Second + 2*idle + waits, time.Minute + idle + waits},
+	} {
+		in(t, name, func(t *testing.T) {
+			l := memnet.Listen()
+			defer l.Close()
+			go func() {
+				dead, err := l.Accept()
+				if err != nil {
+					return
+				}
+				defer dead.Close()
+				go io.Copy(io.Discard, dead)
+				_, _ = io.WriteString(dead, frame(frameSettings, 0, 0, ""))
+				for n := range recovers {
+					time.Sleep(30 * time.Second)
+					stream := byte(2*n + 1)
+					_, _ = io.WriteString(dead, frame(frameHeaders, endHeaders, stream, status200+eventStream)+
+						frame(frameData, 0, stream, "data:1\n\n"))
+				}
+				for n := 1; ; n++ {
+					conn, err := l.Accept()
+					if err != nil {
+						return
+					}
+					go serveFrames(conn, n, "", "")
+				}
+			}()
+			protocols := new(http.Protocols)
+			protocols.SetUnencryptedHTTP2(true)
+			transport := &http.Transport{DialContext: l.DialContext, Protocols: protocols}
+			defer transport.CloseIdleConnections()
+			c := sse.Client{HTTPClient: &http.Client{Transport: transport}, IdleTimeout: idle}
+			ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+			defer cancel()
+
+			var wg sync.WaitGroup
+			start := time.Now()
+			for _, recovers := range recovers {
+				wg.Go(func() {
+					got, err := all(t, c.Get(ctx, "http://memnet/"))
+					assert.NoError(t, err)
+					assert.Equal(t, "1", data(got))
+					assert.Less(t, time.Since(start), recovers)
+				})
+				time.Sleep(time.Second) // the requests come in order
+			}
+			wg.Wait()
 		})
 	}
 }

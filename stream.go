@@ -35,6 +35,8 @@ type stream struct {
 
 	cursor  string // what a connection resumes after: the last ID to be sent whose event is handled
 	opened  bool   // once
+	http2   bool   // as the last response was
+	silent  bool   // what ended the last connection
 	backoff Backoff
 	waited  time.Duration // before the current connection
 }
@@ -76,11 +78,17 @@ func (s *stream) connection(yield func(Event, error) bool) (wait time.Duration, 
 	}
 	ctx, cancel := context.WithCancelCause(s.ctx)
 	defer cancel(nil)
+	if s.silent {
+		s.client.CloseIdleConnections() // they may be as dead as the one that was dropped
+	}
 	req, err := s.newRequest(ctx, s.cursor)
 	if err != nil {
 		return 0, s.cause(ctx, err)
 	}
-
+	if s.silent && s.http2 {
+		// HTTP/2 goes on using a connection that has other streams. After this, it does not.
+		req.Close = true
+	}
 	info := DisconnectInfo{Request: req}
 	defer func() { // after break, panic and Goexit in a loop body or a hook, too
 		info.LastEventID = s.cursor
@@ -92,6 +100,7 @@ func (s *stream) connection(yield func(Event, error) bool) (wait time.Duration, 
 		s.trace.Connect(req)
 	}
 	err = s.exchange(ctx, cancel, req, yield)
+	s.silent = err == ErrIdleTimeout
 
 	switch {
 	case err == errStopped || err == errNoContent:
@@ -169,6 +178,7 @@ func (s *stream) cause(ctx context.Context, err error) error {
 // read delivers the events of a response until it ends, and returns why.
 func (s *stream) read(resp *http.Response, timer *time.Timer, yield func(Event, error) bool) error {
 	s.opened = true
+	s.http2 = resp.ProtoMajor == 2
 	if s.trace.Open != nil {
 		s.trace.Open(resp)
 	}

@@ -1,0 +1,137 @@
+package faults
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/lastevent/sse"
+	"github.com/lastevent/sse/conformance/internal/numbered"
+	"github.com/lastevent/sse/conformance/internal/table"
+	"github.com/lastevent/sse/conformance/internal/wire"
+)
+
+// inside says, in the environment, that the test is in a network of its own.
+const inside = "SSE_HALF_OPEN"
+
+// TestHalfOpen: the path between client and server swallows all packets, so that neither
+// side hears of it. The test runs itself again in a user and a network namespace, where
+// it may do that to the loopback.
+func TestHalfOpen(t *testing.T) {
+	const suite = "half-open TCP, by nftables"
+	if os.Getenv(inside) != "" {
+		testHalfOpen(t)
+		return
+	}
+	for _, tool := range []string{"ip", "nft"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			table.Skip(t, suite, "there is no "+tool)
+		}
+	}
+	cmd := exec.Command(os.Args[0], "-test.run=^TestHalfOpen$", "-test.v")
+	cmd.Env = append(os.Environ(), inside+"=1")
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNET,
+		UidMappings: []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}},
+		GidMappings: []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}},
+	}
+	out, err := cmd.CombinedOutput()
+	if cmd.ProcessState == nil || strings.Contains(string(out), notHere) {
+		table.Skip(t, suite, fmt.Sprintf("no namespace with a firewall: %v %.300s", err, out))
+	}
+	t.Logf("%s", out)
+	require.NoError(t, err)
+	for _, p := range halfOpenProtocols {
+		row := table.Start(suite, firstLine(t, "nft", "--version"), string(p))
+		row.Count(strings.Count(string(out), "--- PASS: TestHalfOpen/"+string(p)+"/"), true)
+	}
+}
+
+const notHere = "no firewall can be set up here"
+
+var halfOpenProtocols = []wire.Protocol{wire.HTTP1, wire.HTTP2, wire.H2C}
+
+func testHalfOpen(t *testing.T) {
+	for _, setup := range []string{"ip link set lo up", "nft add table inet f",
+		"nft add chain inet f in { type filter hook input priority 0 ; }"} {
+		if out, err := exec.Command("sh", "-c", strings.ReplaceAll(setup, ";", `\;`)).CombinedOutput(); err != nil {
+			t.Fatalf("%s: %s: %v: %s", notHere, setup, err, out)
+		}
+	}
+	for _, p := range halfOpenProtocols {
+		// What is swallowed: all that comes from or goes to the server for three seconds, or the
+		// packets of the connection that there is, for ever, as by a NAT that forgot it.
+		t.Run(string(p)+"/the path is dead for a while", func(t *testing.T) {
+			halfOpen(t, p, func(server, _ int) (drop []int, healed time.Duration) { return []int{server}, 3 * time.Second })
+		})
+		t.Run(string(p)+"/the connection is dead for good", func(t *testing.T) {
+			halfOpen(t, p, func(_, client int) (drop []int, healed time.Duration) { return []int{client}, 0 })
+		})
+	}
+}
+
+// halfOpen follows a stream of an event every 20 ms, and has the packets of the ports that
+// swallow names dropped in its middle.
+func halfOpen(t *testing.T, p wire.Protocol, swallow func(server, client int) (ports []int, healed time.Duration)) {
+	const last, idle = 200, time.Second
+	log := &numbered.Log{Retry: retry}
+	clients := make(chan int, 100)
+	ticker := time.NewTicker(20 * time.Millisecond)
+	defer ticker.Stop()
+	stop := make(chan struct{})
+	defer close(stop)
+	go func() {
+		for range last {
+			select {
+			case <-ticker.C:
+				log.Publish(1)
+			case <-stop:
+				return
+			}
+		}
+	}()
+	srv := p.Serve(t, recordPort{log, clients})
+	_, serverPort, err := net.SplitHostPort(srv.Addr)
+	require.NoError(t, err)
+	port := 0
+	_, err = fmt.Sscan(serverPort, &port)
+	require.NoError(t, err)
+
+	c := client(t, p)
+	c.IdleTimeout = idle
+	var dead, noticed time.Time
+	c.Reconnect = func(err error) bool {
+		if noticed.IsZero() {
+			noticed = time.Now()
+			assert.ErrorIs(t, err, sse.ErrIdleTimeout)
+		}
+		return sse.Transient(err)
+	}
+	defer nft(t, "flush", "chain", "inet", "f", "in")
+	count := numbered.Follow(t, c, srv.URL(), last, func(n int) {
+		if n != last/4 {
+			return
+		}
+		ports, healed := swallow(port, <-clients)
+		for _, port := range ports {
+			nft(t, "add", "rule", "inet", "f", "in", "tcp", "dport", fmt.Sprint(port), "drop")
+			nft(t, "add", "rule", "inet", "f", "in", "tcp", "sport", fmt.Sprint(port), "drop")
+		}
+		dead = time.Now()
+		if healed > 0 {
+			time.AfterFunc(healed, func() { nft(t, "flush", "chain", "inet", "f", "in") })
+		}
+	})
+	t.Logf("%s; noticed after %v", count, noticed.Sub(dead).Round(time.Millisecond))
+	count.ExactlyOnce(t)
+	require.NotEmpty(t, count.Drops)
+	assert.Less(t, noticed.Sub(dead), idle+time.Second)
+}

@@ -1,0 +1,132 @@
+// Package wire serves a handler over loopback in each version of HTTP, and connects to it.
+package wire
+
+import (
+	"crypto/tls"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/quic-go/quic-go/http3"
+)
+
+// A Protocol is a version of HTTP.
+type Protocol string
+
+// The protocols. HTTP3 runs over UDP.
+const (
+	HTTP1 Protocol = "HTTP/1.1"
+	HTTP2 Protocol = "HTTP/2"
+	H2C   Protocol = "h2c"
+	HTTP3 Protocol = "HTTP/3"
+)
+
+// Certificate is for 127.0.0.1; clients of this package do not look at it.
+var Certificate = sync.OnceValue(func() tls.Certificate {
+	s := httptest.NewTLSServer(nil)
+	defer s.Close()
+	return s.TLS.Certificates[0]
+})
+
+// URL returns the URL of a server at addr.
+func (p Protocol) URL(addr string) string {
+	if p == HTTP2 || p == HTTP3 {
+		return "https://" + addr
+	}
+	return "http://" + addr
+}
+
+// Transport returns a transport that speaks p alone, until the test ends.
+func (p Protocol) Transport(t testing.TB) http.RoundTripper {
+	insecure := &tls.Config{InsecureSkipVerify: true}
+	if p == HTTP3 {
+		tr := &http3.Transport{TLSClientConfig: insecure}
+		t.Cleanup(func() { tr.Close() })
+		return tr
+	}
+	tr := &http.Transport{TLSClientConfig: insecure, Protocols: new(http.Protocols)}
+	p.set(tr.Protocols)
+	t.Cleanup(tr.CloseIdleConnections)
+	return tr
+}
+
+func (p Protocol) set(to *http.Protocols) {
+	to.SetHTTP1(p == HTTP1)
+	to.SetHTTP2(p == HTTP2)
+	to.SetUnencryptedHTTP2(p == H2C)
+}
+
+// A Server serves a handler at an address that stays the same across restarts.
+type Server struct {
+	Addr     string
+	protocol Protocol
+	handler  http.Handler
+	stop     func()
+}
+
+// Serve serves h until the test ends.
+func (p Protocol) Serve(t testing.TB, h http.Handler) *Server {
+	s := &Server{Addr: "127.0.0.1:0", protocol: p, handler: h}
+	s.Start(t)
+	t.Cleanup(s.Stop)
+	return s
+}
+
+// URL returns the server's URL.
+func (s *Server) URL() string { return s.protocol.URL(s.Addr) }
+
+// Start starts a server that is not running.
+func (s *Server) Start(t testing.TB) {
+	t.Helper()
+	if err := s.start(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (s *Server) start() error {
+	config := &tls.Config{Certificates: []tls.Certificate{Certificate()}}
+	if s.protocol == HTTP3 {
+		pc, err := listen(s.Addr, net.ListenPacket, "udp")
+		if err != nil {
+			return err
+		}
+		s.Addr = pc.LocalAddr().String()
+		srv := &http3.Server{Handler: s.handler, TLSConfig: http3.ConfigureTLSConfig(config)}
+		go srv.Serve(pc)
+		s.stop = func() { srv.Close(); pc.Close() }
+		return nil
+	}
+	ln, err := listen(s.Addr, net.Listen, "tcp")
+	if err != nil {
+		return err
+	}
+	s.Addr = ln.Addr().String()
+	srv := &http.Server{Handler: s.handler, TLSConfig: config, Protocols: new(http.Protocols), ErrorLog: log.New(io.Discard, "", 0)}
+	s.protocol.set(srv.Protocols)
+	s.stop = func() { srv.Close() }
+	if s.protocol == HTTP2 {
+		go srv.ServeTLS(ln, "", "")
+	} else {
+		go srv.Serve(ln)
+	}
+	return nil
+}
+
+// listen listens on addr, which may be in use for a moment longer.
+func listen[L any](addr string, f func(network, addr string) (L, error), network string) (ln L, err error) {
+	for range 100 {
+		if ln, err = f(network, addr); err == nil {
+			return ln, nil
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	return ln, err
+}
+
+// Stop closes the server and its connections, as a process that is killed does.
+func (s *Server) Stop() { s.stop() }
