@@ -140,6 +140,12 @@ func (c Count) String() string {
 // minute.
 func Follow(t testing.TB, client sse.Client, url string, last int, seen func(n int)) Count {
 	t.Helper()
+	return FollowAfter(t, client, url, "", last, seen)
+}
+
+// FollowAfter is Follow with a Last-Event-ID to begin after.
+func FollowAfter(t testing.TB, client sse.Client, url, id string, last int, seen func(n int)) Count {
+	t.Helper()
 	var c Count
 	client.Trace = &sse.Trace{Disconnect: func(info sse.DisconnectInfo) {
 		if info.Reconnect {
@@ -151,9 +157,16 @@ func Follow(t testing.TB, client sse.Client, url string, last int, seen func(n i
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if id != "" {
+		req.Header.Set("Last-Event-ID", id)
+	}
 	came := make([]bool, last+1)
 	highest := 0
-	for ev, err := range client.Get(ctx, url) {
+	for ev, err := range client.Events(req) {
 		if err != nil {
 			t.Fatalf("after event %d of %d, %s: %v", highest, last, c, err)
 		}
@@ -164,6 +177,8 @@ func Follow(t testing.TB, client sse.Client, url string, last int, seen func(n i
 		c.Events++
 		if came[n] {
 			c.Repeated++
+		} else if n < highest {
+			t.Errorf("event %d after %d", n, highest)
 		}
 		came[n] = true
 		highest = max(highest, n)

@@ -1,0 +1,66 @@
+package servers
+
+import (
+	"net/http"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/lastevent/sse"
+	"github.com/lastevent/sse/conformance/internal/numbered"
+	"github.com/lastevent/sse/conformance/internal/pace"
+	"github.com/lastevent/sse/conformance/internal/table"
+	"github.com/lastevent/sse/conformance/internal/toxic"
+	"github.com/lastevent/sse/conformance/internal/wire"
+)
+
+func TestMain(m *testing.M) { os.Exit(table.Main(m, "servers")) }
+
+const retry = 10 * time.Millisecond
+
+// client returns a client over p that does not wait long, on connections of its own.
+func client(t *testing.T, p wire.Protocol) sse.Client {
+	return sse.Client{HTTPClient: &http.Client{Transport: pace.Transport(p.Transport(t), retry)}}
+}
+
+// tail follows a stream, of which the first event has been published, and the others are
+// while it is read. Nothing is lost, nothing comes twice, and the connection lasts.
+func tail(t *testing.T, p wire.Protocol, url, id string, last int, publish func(from, to int)) {
+	t.Helper()
+	count := numbered.FollowAfter(t, client(t, p), url, id, last, func(n int) {
+		if n%100 == 1 {
+			publish(n+1, min(n+100, last))
+		}
+	})
+	t.Log(count)
+	count.ExactlyOnce(t)
+	assert.Empty(t, count.Drops)
+}
+
+// restarted follows a stream of which half has been published, and calls restart at a quarter
+// of it, which has the server publish the rest.
+func restarted(t *testing.T, p wire.Protocol, url, id string, last int, restart func()) numbered.Count {
+	t.Helper()
+	count := numbered.FollowAfter(t, client(t, p), url, id, last, func(n int) {
+		if n == last/4 {
+			restart()
+		}
+	})
+	t.Log(count)
+	assert.NotEmpty(t, count.Drops)
+	return count
+}
+
+// dropped follows the events behind the one of an ID at path of the server at addr, to that
+// of number last, while each connection is cut after some bytes.
+func dropped(t *testing.T, p wire.Protocol, addr, path, id string, last, bytes int) numbered.Count {
+	t.Helper()
+	proxy := toxic.Between(t, addr)
+	proxy.Add(t, "limit_data", map[string]int{"bytes": bytes})
+	count := numbered.FollowAfter(t, client(t, p), p.URL(proxy.Addr)+path, id, last, nil)
+	t.Log(count)
+	assert.GreaterOrEqual(t, len(count.Drops), 20)
+	return count
+}

@@ -1,0 +1,199 @@
+package servers
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"iter"
+	"net/http"
+	"testing"
+
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/lastevent/sse"
+	"github.com/lastevent/sse/conformance/internal/table"
+	"github.com/lastevent/sse/conformance/internal/toxic"
+	"github.com/lastevent/sse/conformance/internal/wire"
+)
+
+// mcpServer returns a server of the Model Context Protocol with one tool, which counts: it
+// notifies of each number, and answers at the end. Its streams can be resumed.
+func mcpServer() http.Handler {
+	type count struct {
+		To      int `json:"to"`
+		CloseAt int `json:"closeAt"` // after this number, the server closes the stream
+	}
+	srv := mcp.NewServer(&mcp.Implementation{Name: "numbers", Version: "1"}, nil)
+	mcp.AddTool(srv, &mcp.Tool{Name: "count"}, func(ctx context.Context, req *mcp.CallToolRequest, in count) (*mcp.CallToolResult, any, error) {
+		for n := 1; n <= in.To; n++ {
+			if err := req.Session.NotifyProgress(ctx, &mcp.ProgressNotificationParams{
+				ProgressToken: req.Params.GetProgressToken(), Progress: float64(n), Message: "one more of the numbers",
+			}); err != nil {
+				return nil, nil, err
+			}
+			if n == in.CloseAt {
+				req.Extra.CloseSSEStream(mcp.CloseSSEStreamArgs{RetryAfter: retry})
+			}
+		}
+		return &mcp.CallToolResult{Content: []mcp.Content{&mcp.TextContent{Text: "done"}}}, nil, nil
+	})
+	return mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return srv },
+		&mcp.StreamableHTTPOptions{EventStore: mcp.NewMemoryEventStore(nil)})
+}
+
+// message is what the tests look at of a JSON-RPC message.
+type message struct {
+	ID     int
+	Method string
+	Params struct{ Progress int }
+	Result struct{ Content []struct{ Text string } }
+}
+
+// unprimed leaves out the events without data, which give a client an ID to resume after
+// before there is a message.
+func unprimed(events iter.Seq2[sse.Event, error]) iter.Seq2[sse.Event, error] {
+	return func(yield func(sse.Event, error) bool) {
+		for ev, err := range events {
+			if (ev.Data != "" || err != nil) && !yield(ev, err) {
+				return
+			}
+		}
+	}
+}
+
+// mcpRequest returns a POST of a message.
+func mcpRequest(t *testing.T, url, session string, msg map[string]any) *http.Request {
+	msg["jsonrpc"] = "2.0"
+	body, err := json.Marshal(msg)
+	require.NoError(t, err)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, bytes.NewReader(body))
+	require.NoError(t, err)
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Accept", "application/json, text/event-stream")
+	if session != "" {
+		req.Header.Set("Mcp-Session-Id", session)
+		req.Header.Set("Mcp-Protocol-Version", mcpVersion)
+	}
+	return req
+}
+
+const mcpVersion = "2025-11-25"
+
+// mcpSession opens a session, and returns its ID.
+func mcpSession(t *testing.T, url string) string {
+	resp, err := http.DefaultClient.Do(mcpRequest(t, url, "", map[string]any{"id": 1, "method": "initialize", "params": map[string]any{
+		"protocolVersion": mcpVersion, "capabilities": struct{}{}, "clientInfo": map[string]string{"name": "sse", "version": "1"},
+	}}))
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	var answers []message
+	for m, err := range sse.Decode[message](unprimed(sse.Read(resp.Body))) {
+		require.NoError(t, err)
+		answers = append(answers, m)
+	}
+	require.Len(t, answers, 1)
+	session := resp.Header.Get("Mcp-Session-Id")
+	require.NotEmpty(t, session)
+
+	resp, err = http.DefaultClient.Do(mcpRequest(t, url, session, map[string]any{"method": "notifications/initialized"}))
+	require.NoError(t, err)
+	resp.Body.Close()
+	require.Equal(t, http.StatusAccepted, resp.StatusCode)
+	return session
+}
+
+// mcpCount calls the tool: a POST, which is resumed by GET. The answer ends it: a close
+// behind that is none to reconnect after. It returns the numbers in order, whether the answer
+// came, how many drops there were, and the error that ended the stream.
+func mcpCount(t *testing.T, url, session string, to, closeAt int, seen func(n int)) (numbers []int, answered bool, drops int, err error) {
+	c := client(t, wire.HTTP1)
+	c.Prepare = func(r *http.Request) error {
+		if r.Header.Get("Last-Event-ID") != "" {
+			r.Method, r.Body, r.GetBody, r.ContentLength = http.MethodGet, nil, nil, 0
+			r.Header.Del("Content-Type")
+			r.Header.Set("Accept", "text/event-stream")
+		}
+		return nil
+	}
+	c.Reconnect = func(err error) bool { return !answered && sse.Transient(err) }
+	c.Trace = &sse.Trace{Disconnect: func(info sse.DisconnectInfo) {
+		if info.Reconnect {
+			drops++
+		}
+	}}
+	events := c.Events(mcpRequest(t, url, session, map[string]any{"id": 2, "method": "tools/call", "params": map[string]any{
+		"name": "count", "arguments": map[string]int{"to": to, "closeAt": closeAt}, "_meta": map[string]any{"progressToken": "token"},
+	}}))
+	for m, err := range sse.Decode[message](unprimed(events)) {
+		if err != nil {
+			return numbers, answered, drops, err
+		}
+		if m.Method == "notifications/progress" {
+			numbers = append(numbers, m.Params.Progress)
+			if seen != nil {
+				seen(m.Params.Progress)
+			}
+		}
+		if m.ID == 2 {
+			assert.Len(t, m.Result.Content, 1)
+			answered = true
+		}
+	}
+	return numbers, answered, drops, nil
+}
+
+// TestMCP: streams of the Model Context Protocol, by its own SDK.
+func TestMCP(t *testing.T) {
+	const last = 1000
+	row := table.Start("MCP go-sdk", table.ModuleVersion("github.com/modelcontextprotocol/go-sdk"), string(wire.HTTP1))
+	counted := make([]int, last)
+	for i := range counted {
+		counted[i] = i + 1
+	}
+	row.Run(t, "completion", func(t *testing.T) {
+		url := wire.HTTP1.Serve(t, mcpServer()).URL()
+		numbers, answered, drops, err := mcpCount(t, url, mcpSession(t, url), last, 0, nil)
+		require.NoError(t, err)
+		assert.Equal(t, counted, numbers)
+		assert.True(t, answered)
+		assert.Zero(t, drops)
+	})
+	row.Run(t, "resume after drops", func(t *testing.T) {
+		srv := wire.HTTP1.Serve(t, mcpServer())
+		session := mcpSession(t, srv.URL())
+		proxy := toxic.Between(t, srv.Addr)
+		proxy.Add(t, "limit_data", map[string]int{"bytes": 5000})
+		numbers, answered, drops, err := mcpCount(t, wire.HTTP1.URL(proxy.Addr), session, last, 0, nil)
+		require.NoError(t, err)
+		t.Log(drops, "drops")
+		assert.Equal(t, counted, numbers)
+		assert.True(t, answered)
+		assert.GreaterOrEqual(t, drops, 20)
+	})
+	row.Run(t, "closed by the server, which asks for a reconnection", func(t *testing.T) {
+		url := wire.HTTP1.Serve(t, mcpServer()).URL()
+		numbers, answered, drops, err := mcpCount(t, url, mcpSession(t, url), last, last/2, nil)
+		require.NoError(t, err)
+		assert.Equal(t, counted, numbers)
+		assert.True(t, answered)
+		assert.Equal(t, 1, drops)
+	})
+	row.Run(t, "restart", func(t *testing.T) {
+		h := &restartable{now: mcpServer()}
+		srv := wire.HTTP1.Serve(t, h)
+		_, answered, _, err := mcpCount(t, srv.URL(), mcpSession(t, srv.URL()), 1_000_000, 0, func(n int) {
+			if n == 10 {
+				srv.Stop()
+				h.set(mcpServer())
+				srv.Start(t)
+			}
+		})
+		var refusal *sse.ResponseError
+		require.ErrorAs(t, err, &refusal)
+		assert.Equal(t, http.StatusNotFound, refusal.StatusCode)
+		assert.False(t, answered)
+		row.Differs("its sessions do not outlive it: after a restart it answers 404, which ends the stream, and the caller begins a new session")
+	})
+}
