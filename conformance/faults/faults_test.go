@@ -96,10 +96,11 @@ func TestNetwork(t *testing.T) {
 func TestServer(t *testing.T) {
 	const last = 2000
 	for _, p := range []wire.Protocol{wire.HTTP1, wire.HTTP2, wire.H2C, wire.HTTP3} {
-		row := table.Start("net/http's server", runtime.Version(), string(p))
+		server, version := "net/http's server", runtime.Version()
 		if p == wire.HTTP3 {
-			row = table.Start("quic-go's server", table.ModuleVersion("github.com/quic-go/quic-go"), string(p))
+			server, version = "quic-go's server", table.ModuleVersion("github.com/quic-go/quic-go")
 		}
+		row := table.Start(server, version, string(p))
 		row.Run(t, string(p)+"/tail", func(t *testing.T) {
 			log := &numbered.Log{Retry: retry}
 			log.Publish(1)

@@ -125,7 +125,7 @@ func TestR3labs(t *testing.T) {
 	})
 	row.Run(t, "resume after drops", func(t *testing.T) {
 		count := dropped(t, p, p.Serve(t, start(t, 1, last)).Addr, path, "", last, 5000)
-		assert.Zero(t, count.Lost)
+		assert.Empty(t, count.Lost)
 		assert.Equal(t, len(count.Drops), count.Repeated, "one at each resumption, by the server's own fault")
 		row.Differs("each resumption repeats one event: the server replays from the last ID on, not after it")
 	})
@@ -140,9 +140,9 @@ func TestR3labs(t *testing.T) {
 			srv.Start(t)
 			time.AfterFunc(500*time.Millisecond, func() { publish(second, last/2+3, last) })
 		})
-		assert.GreaterOrEqual(t, count.Lost, 2, "what was published before the client was back")
-		assert.Zero(t, count.Repeated)
-		row.Differs("its log and its count of IDs do not outlive it: what it publishes after a restart, and before the client is back, is lost by the server")
+		lostWithin(t, count, last/4+1, last/2+2)
+		assert.Contains(t, count.Lost, last/2+1)
+		row.Differs("its log and its count of IDs do not outlive it: what it had not sent, and what it publishes before the client is back, is lost by the server")
 	})
 }
 

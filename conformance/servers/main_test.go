@@ -53,6 +53,15 @@ func restarted(t *testing.T, p wire.Protocol, url, id string, last int, restart 
 	return count
 }
 
+// lostWithin requires that nothing came twice, and that what is lost is within [from, to].
+func lostWithin(t *testing.T, count numbered.Count, from, to int) {
+	t.Helper()
+	assert.Zero(t, count.Repeated)
+	for _, n := range count.Lost {
+		assert.True(t, from <= n && n <= to, "event %d is lost", n)
+	}
+}
+
 // dropped follows the events behind the one of an ID at path of the server at addr, to that
 // of number last, while each connection is cut after some bytes.
 func dropped(t *testing.T, p wire.Protocol, addr, path, id string, last, bytes int) numbered.Count {

@@ -60,7 +60,7 @@ func FreePort(t testing.TB) int {
 }
 
 // Start starts a program, and returns when it listens on port. It is killed when the
-// test ends; where that has failed, its output is shown.
+// test ends; where that has failed, the end of its output is shown.
 func Start(t testing.TB, port int, name string, args ...string) *Program {
 	t.Helper()
 	p := &Program{addr: fmt.Sprintf("127.0.0.1:%d", port), name: name, args: args}
@@ -68,7 +68,8 @@ func Start(t testing.TB, port int, name string, args ...string) *Program {
 	t.Cleanup(func() {
 		p.Kill()
 		if t.Failed() {
-			t.Logf("%s:\n%s", name, p.output.Bytes())
+			out := p.output.Bytes()
+			t.Logf("the last words of %s:\n%s", name, out[max(0, len(out)-2000):])
 		}
 	})
 	return p

@@ -158,16 +158,25 @@ func replace(text, section string) (string, error) {
 			}
 		}
 	}
-	for key, row := range rows {
-		if skipped[key[0]] {
+	of := make(map[string]int)            // rows of a suite
+	shown := make(map[[2]string][]string) // protocols, by suite and difference
+	for _, row := range rows {
+		if skipped[row.suite] {
 			continue
 		}
 		lines = append(lines, row.String())
+		of[row.suite]++
 		for _, d := range row.differences {
-			if b := bullet(row.suite, d); !slices.Contains(bullets, b) {
-				bullets = append(bullets, b)
-			}
+			shown[[2]string{row.suite, d}] = append(shown[[2]string{row.suite, d}], row.protocol)
 		}
+	}
+	for key, protocols := range shown {
+		suite, difference := key[0], key[1]
+		if len(protocols) < of[suite] { // not in all of its rows
+			slices.Sort(protocols)
+			difference += " (" + strings.Join(protocols, ", ") + ")"
+		}
+		bullets = append(bullets, bullet(suite, difference))
 	}
 	slices.Sort(lines)
 	slices.Sort(bullets)

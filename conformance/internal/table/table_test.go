@@ -34,6 +34,7 @@ Between.
 	row.Differs("repeats")
 	row.Differs("loses")
 	Start("another", "2", "HTTP/2")
+	Start("another", "2", "HTTP/1.1").Differs("mumbles")
 	t.Run("skips", func(t *testing.T) { Skip(t, "not here", "this is a test of Skip") })
 
 	const after = `# Title
@@ -41,10 +42,12 @@ Between.
 <!-- one -->
 | Suite or server | Version | Protocol | Cases | Passed | Known differences |
 |---|---|---|--:|--:|---|
+| another | 2 | HTTP/1.1 | 0 | 0 | 1, below |
 | another | 2 | HTTP/2 | 0 | 0 | none |
 | not here | 1 | HTTP/1.1 | 4 | 4 | 1, below |
 | server | 2 | HTTP/2 | 3 | 1 | 2, below |
 
+- **another**: mumbles (HTTP/1.1).
 - **not here**: shouts.
 - **server**: loses.
 - **server**: repeats.

@@ -1,14 +1,20 @@
 package table
 
-import "runtime/debug"
+import (
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+)
 
-// ModuleVersion returns the version of a module that the test is built with.
+// ModuleVersion returns the version of a module that the tests are built with.
 func ModuleVersion(path string) string {
-	info, _ := debug.ReadBuildInfo()
-	for _, m := range info.Deps {
-		if m.Path == path {
-			return m.Version
-		}
+	_, here, _, _ := runtime.Caller(0)
+	b, err := os.ReadFile(filepath.Join(filepath.Dir(here), "../../go.mod"))
+	if err != nil {
+		return err.Error()
 	}
-	return "unknown"
+	_, rest, _ := strings.Cut(string(b), path+" ")
+	version, _, _ := strings.Cut(rest, "\n")
+	return strings.TrimSuffix(version, " // indirect")
 }

@@ -44,5 +44,14 @@ func (p *Proxy) Add(t testing.TB, kind string, attributes map[string]int) {
 	}
 }
 
+// Cut closes the connections there are.
+func (p *Proxy) Cut(t testing.TB) {
+	t.Helper()
+	p.proxy.Stop()
+	if err := p.proxy.Start(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // Clear takes the toxics away.
 func (p *Proxy) Clear() { p.proxy.Toxics.ResetToxics(context.Background()) }
