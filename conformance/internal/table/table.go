@@ -41,15 +41,13 @@ func Start(suite, version, protocol string) *Row {
 	return r
 }
 
-// Skip skips the test for want of what suite needs here, and says so. The suite's rows
+// Skip skips the test for want of what suite needs here. The suite's rows
 // stay as the last machine left them that had it.
 func Skip(t *testing.T, suite, why string) {
 	t.Helper()
 	mu.Lock()
 	skipped[suite] = true
 	mu.Unlock()
-	// Also without -v, where a skipped test says nothing.
-	fmt.Printf("skipped: %s: %s\n", suite, why)
 	t.Skipf("%s: %s", suite, why)
 }
 
