@@ -1,4 +1,4 @@
-.PHONY: test demo bench fuzz lint ci
+.PHONY: test demo bench conformance fuzz lint ci
 
 test: ## the tests, with the race detector
 	go test -race -shuffle=on ./...
@@ -8,6 +8,9 @@ demo: ## a stream that survives a bad server
 
 bench: ## beside the peers and the limits, in ten minutes: bench/RESULTS.md and its plots
 	cd bench && go run ./report
+
+conformance: ## against a browser, other people's servers, and faults: conformance/README.md
+	cd conformance && go test ./...
 
 fuzz: ## five minutes of each fuzz target
 	go test -run '^$$' -fuzz '^FuzzParser$$' -fuzztime 5m .

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/netip"
 	"os"
 	"os/signal"
 )
@@ -48,12 +47,12 @@ func serve(ctx context.Context, addr string, listening func(url string)) error {
 
 // listen listens on a loopback address alone: the service connects to whatever it is told.
 func listen(addr string) (net.Listener, error) {
-	ap, err := netip.ParseAddrPort(addr)
+	a, err := net.ResolveTCPAddr("tcp", addr)
 	if err != nil {
 		return nil, err
 	}
-	if !ap.Addr().IsLoopback() {
+	if !a.IP.IsLoopback() {
 		return nil, fmt.Errorf("%s is not a loopback address", addr)
 	}
-	return net.Listen("tcp", addr)
+	return net.ListenTCP("tcp", a)
 }
