@@ -3,12 +3,15 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
+	"flag"
+	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -50,11 +53,9 @@ func run(t *testing.T, args []string, bodies ...string) (out output) {
 			}
 		})}
 		go srv.Serve(l)
-		tr := &http.Transport{DialContext: l.DialContext}
 		var stdout, stderr bytes.Buffer
-		cmd := command{stdout: &stdout, stderr: &stderr, client: &http.Client{Transport: tr}}
+		cmd := command{stdout: &stdout, stderr: &stderr, transport: &http.Transport{DialContext: l.DialContext}}
 		out.code = cmd.run(t.Context(), args)
-		tr.CloseIdleConnections()
 		srv.Close()
 		synctest.Wait()
 		out.stdout, out.stderr = stdout.String(), stderr.String()
@@ -62,10 +63,10 @@ func run(t *testing.T, args []string, bodies ...string) (out output) {
 	return out
 }
 
-const url = "http://memnet/feed"
+const feed = "http://memnet/feed"
 
 func TestTail(t *testing.T) {
-	out := run(t, []string{url}, "id:1\nevent:e\ndata:a\ndata:b\n\n:c\n\nid:2\ndata: los…", "data:c\n\n")
+	out := run(t, []string{feed}, "id:1\nevent:e\ndata:a\ndata:b\n\n:c\n\nid:2\ndata: los…", "data:c\n\n")
 	require.Zero(t, out.code, out.stderr)
 	require.Equal(t, "event: e\nid: 1\ndata: a\ndata: b\n\nid: 1\ndata: c\n\n", out.stdout)
 	require.Empty(t, out.stderr)
@@ -74,16 +75,16 @@ func TestTail(t *testing.T) {
 }
 
 func TestJSON(t *testing.T) {
-	out := run(t, []string{"-json", url}, "id:1\nevent:e\ndata:<a>\ndata:\"b\"\n\ndata:c\n\n")
+	out := run(t, []string{"-json", feed}, "id:1\nevent:e\ndata:<a>\ndata:\"b\"\n\ndata:c\n\n")
 	require.Zero(t, out.code, out.stderr)
-	require.Equal(t, `{"type":"e","data":"<a>\n\"b\"","id":"1"}`+"\n"+`{"type":"message","data":"c","id":"1"}`+"\n", out.stdout)
-	for line := range strings.Lines(out.stdout) {
-		require.True(t, json.Valid([]byte(line)))
-	}
+	// A bubble's time begins at the turn of the year 2000.
+	require.Equal(t, `{"type":"e","data":"<a>\n\"b\"","id":"1","time":"2000-01-01T00:00:00Z"}
+{"type":"message","data":"c","id":"1","time":"2000-01-01T00:00:00Z"}
+`, strings.ReplaceAll(out.stdout, time.Unix(946684800, 0).Format("2006-01-02T15:04:05Z07:00"), "2000-01-01T00:00:00Z"))
 }
 
 func TestHeadersAndID(t *testing.T) {
-	out := run(t, []string{"-H", "Authorization: Bearer a:b", "-H", "X-Two:1", "-H", "x-two: 2", "-H", "Host: example.com", "-id", "7", url})
+	out := run(t, []string{"-H", "Authorization: Bearer a:b", "-H", "X-Two:1", "-H", "x-two: 2", "-H", "Host: example.com", "-id", "7", feed})
 	require.Zero(t, out.code, out.stderr)
 	r := out.requests[0]
 	require.Equal(t, "Bearer a:b", r.Header.Get("Authorization"))
@@ -93,74 +94,155 @@ func TestHeadersAndID(t *testing.T) {
 }
 
 func TestNumber(t *testing.T) {
-	out := run(t, []string{"-n", "2", url}, "data:a\n\ndata:b\n\ndata:c\n\n")
+	out := run(t, []string{"-n", "2", feed}, "data:a\n\ndata:b\n\ndata:c\n\n")
 	require.Zero(t, out.code, out.stderr)
 	require.Equal(t, "data: a\n\ndata: b\n\n", out.stdout)
 	require.Len(t, out.requests, 1)
 }
 
 func TestVerbose(t *testing.T) {
-	out := run(t, []string{"-v", url}, "id:1\n: hello\ndata:a\n\nid:2…")
+	out := run(t, []string{"-v", "-H", "Authorization: Bearer secret", feed}, "id:1\n: hello\ndata:a\n\nid:2…")
 	require.Zero(t, out.code)
 	wait := regexp.MustCompile(`in 1(\.\d+)?s`)
 	require.Regexp(t, wait, out.stderr)
-	require.Equal(t, `* connect http://memnet/feed
+	date := regexp.MustCompile(`Date: .*`)
+	require.Equal(t, `* connect GET http://memnet/feed
+> Accept: text/event-stream
+> Accept-Encoding: identity
+> Authorization: (hidden)
+> Cache-Control: no-cache
 * open, HTTP/1.1 200 OK
-* comment: hello
-* disconnect: unexpected EOF; again in WAIT after "1"
-* connect http://memnet/feed after "1"
-* disconnect
-`, wait.ReplaceAllString(out.stderr, "in WAIT"))
+< Content-Type: text/event-stream
+< DATE
+: hello
+! drop: unexpected EOF; again in WAIT after "1"
+* connect GET http://memnet/feed after "1"
+> Accept: text/event-stream
+> Accept-Encoding: identity
+> Authorization: (hidden)
+> Cache-Control: no-cache
+> Last-Event-Id: 1
+* end
+`, date.ReplaceAllString(wait.ReplaceAllString(out.stderr, "in WAIT"), "DATE"))
 	require.Equal(t, "id: 1\ndata: a\n\n", out.stdout)
 }
 
 func TestRefused(t *testing.T) {
-	out := run(t, []string{"-v", url}, "404")
+	out := run(t, []string{feed}, "404")
 	require.Equal(t, exitBroken, out.code)
-	require.Equal(t, `* connect http://memnet/feed
-* disconnect: sse: 404 Not Found: "404 page not found"
-sse: 404 Not Found: "404 page not found"
-`, out.stderr)
+	require.Equal(t, "sse: 404 Not Found: \"404 page not found\"\n", out.stderr)
 	require.Len(t, out.requests, 1)
 }
 
 func TestUsage(t *testing.T) {
-	for _, args := range [][]string{{}, {"a", "b"}, {"-demo", url}, {"-nonsense", url}, {"-n", "x", url}, {"-H", "no colon", url}, {"-H", ": no name", url}} {
+	for _, args := range [][]string{
+		{}, {"-demo", feed}, {"-demo", "-v"}, {"-nonsense", feed}, {"-n", "x", feed}, {"-n", "-1", feed}, {"-idle", "-1s", feed},
+		{"-H", "no colon", feed}, {"-H", ": no name", feed}, {"-json", "-data", feed}, {"-once", "-retry-forever", feed},
+		{"-raw", feed, feed}, {"-id", "1", feed, feed}, {"-d", "@no/such/file", feed},
+		{"-format", "{{", feed}, {"-format", "{{.Nonsense}}", feed},
+	} {
 		out := run(t, args)
 		require.Equal(t, exitUsage, out.code, args)
-		require.Contains(t, out.stderr, "Usage:", args)
+		require.Contains(t, out.stderr, "sse -h tells how", args)
 		require.Empty(t, out.requests)
 	}
-	require.Zero(t, run(t, []string{"-h"}).code)
 	require.Equal(t, exitBroken, run(t, []string{"http://this is invalid/"}).code)
+	require.Equal(t, exitBroken, run(t, []string{"-cacert", "no/such/file", feed}).code)
+}
+
+// TestHelp: it fits a screen, and tells of each flag.
+func TestHelp(t *testing.T) {
+	out := run(t, []string{"-h"})
+	require.Zero(t, out.code)
+	lines := strings.Split(strings.TrimSuffix(out.stdout, "\n"), "\n")
+	require.LessOrEqual(t, len(lines), 24)
+	for _, line := range lines {
+		require.LessOrEqual(t, len(line), 80, line)
+	}
+	new(options).flags().VisitAll(func(f *flag.Flag) {
+		require.Regexp(t, ` -`+f.Name+`\b`, out.stdout)
+	})
+}
+
+// TestColors: names of fields recede, types stand out; data is left alone.
+func TestColors(t *testing.T) {
+	tl := &tail{command: &command{colors: true}, options: &options{sources: make([]source, 2)}}
+	got := tl.appendLines(nil, "feed", "event: e\nid: 1\ndata: a: b\n\n")
+	require.Equal(t, "\x1b[32mfeed\x1b[0m \x1b[2mevent: \x1b[0m\x1b[36me\x1b[0m\n"+
+		"\x1b[32mfeed\x1b[0m \x1b[2mid: 1\x1b[0m\n"+
+		"\x1b[32mfeed\x1b[0m \x1b[2mdata: \x1b[0ma: b\n\n", string(got))
+}
+
+// TestLive: the line of -stats is drawn again behind what is printed, and gives way to the
+// summary.
+func TestLive(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := memnet.Listen()
+		srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "text/event-stream")
+			for n := range 3 {
+				fmt.Fprintf(w, "id: %d\ndata: x\n\n", n)
+				w.(http.Flusher).Flush()
+				time.Sleep(400 * time.Millisecond)
+			}
+		})}
+		go srv.Serve(l)
+		var screen bytes.Buffer // both, as a terminal shows them
+		cmd := command{stdout: &screen, stderr: &screen, live: true, transport: &http.Transport{DialContext: l.DialContext}}
+		require.Zero(t, cmd.run(t.Context(), []string{"-stats", "-once", "-data", feed}))
+		srv.Close()
+		synctest.Wait()
+		require.Equal(t, []string{
+			"x\n",
+			"1 event, 15 B, 1/s; 1 connection; open; last ID 0",
+			"x\n1 event, 15 B, 1/s; 1 connection; open; last ID 0",
+			"2 events, 30 B, 2/s; 1 connection; open; last ID 1",
+			"2 events, 30 B, 1/s; 1 connection; open; last ID 1",
+			"x\n2 events, 30 B, 1/s; 1 connection; open; last ID 1",
+			"3 events, 45 B, 2/s; 1 connection; open; last ID 2",
+			"3 events, 45 B in 1.2s, 2.5/s; 1 connection, 0 drops; last ID 2\n",
+		}, strings.Split(screen.String(), eraseLine))
+	})
 }
 
 func TestInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	var out bytes.Buffer
-	cmd := command{stdout: &out, stderr: &out, client: http.DefaultClient}
-	require.Equal(t, exitInterrupted, cmd.run(ctx, []string{url}))
+	cmd := command{stdout: &out, stderr: &out, transport: new(http.Transport)}
+	require.Equal(t, exitInterrupted, cmd.run(ctx, []string{feed}))
 	require.Empty(t, out.String(), "quietly")
 }
 
-type brokenPipe struct{}
+type failing struct{ err error }
 
-func (brokenPipe) Write([]byte) (int, error) { return 0, errors.New("broken pipe") }
+func (w failing) Write([]byte) (int, error) { return 0, w.err }
 
 func TestOutputFails(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		cmd := command{stdout: brokenPipe{}, stderr: io.Discard, client: &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
-			return &http.Response{StatusCode: 200, Header: http.Header{"Content-Type": {"text/event-stream"}}, Request: r,
-				Body: io.NopCloser(strings.NewReader("data:1\n\n"))}, nil
-		})}}
-		require.Equal(t, exitBroken, cmd.run(t.Context(), []string{url}))
-	})
+	for _, flags := range [][]string{{}, {"-raw"}} {
+		for err, code := range map[error]int{
+			errors.New("no space left"):                                exitBroken,
+			&fs.PathError{Op: "write", Path: "|1", Err: syscall.EPIPE}: exitEnded,
+		} {
+			synctest.Test(t, func(t *testing.T) {
+				l := memnet.Listen()
+				requests := 0
+				srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					requests++
+					w.Header().Set("Content-Type", "text/event-stream")
+					_, _ = io.WriteString(w, "data:1\n\n")
+				})}
+				go srv.Serve(l)
+				var stderr bytes.Buffer
+				cmd := command{stdout: failing{err}, stderr: &stderr, transport: &http.Transport{DialContext: l.DialContext}}
+				require.Equal(t, code, cmd.run(t.Context(), append(flags, feed)))
+				require.Equal(t, 1, requests)
+				require.Equal(t, code == exitEnded, stderr.Len() == 0, "quietly")
+				srv.Close()
+			})
+		}
+	}
 }
-
-type roundTrip func(*http.Request) (*http.Response, error)
-
-func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 // TestDemo runs the demo in fake time.
 func TestDemo(t *testing.T) {
