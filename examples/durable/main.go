@@ -11,7 +11,6 @@ import (
 	"io/fs"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -67,16 +66,13 @@ func (c *consumer) consume(ctx context.Context, url string) error {
 
 // save replaces the file in one step: after a crash it holds the old text or the new.
 func save(file, text string) error {
-	tmp, err := os.CreateTemp(filepath.Dir(file), ".position-*")
+	f, err := os.Create(file + ".new")
 	if err != nil {
 		return err
 	}
-	_, err = tmp.WriteString(text)
-	if err = errors.Join(err, tmp.Sync(), tmp.Close()); err == nil {
-		err = os.Rename(tmp.Name(), file)
+	_, err = f.WriteString(text)
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
 	}
-	if err != nil {
-		_ = os.Remove(tmp.Name())
-	}
-	return err
+	return os.Rename(f.Name(), file)
 }

@@ -1,71 +1,79 @@
-// Command llm asks a language model and prints its answer as it is made, from any server
-// that speaks OpenAI's chat protocol:
-//
-//	LLM_KEY=… go run ./examples/llm https://…/v1/chat/completions model "Why is the sky blue?"
+// Command llm prints language models' answers as they are made, in the two wire formats that
+// most services speak. The models here are fakes of its own: go run ./examples/llm
 package main
 
 import (
-	"bytes"
-	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"net/http"
+	"net/http/httptest"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/lastevent/sse"
 )
 
 func main() {
-	if len(os.Args) != 4 {
-		fmt.Fprintln(os.Stderr, "usage: llm URL MODEL QUESTION")
-		os.Exit(2)
-	}
-	m := model{client: http.DefaultClient, url: os.Args[1], key: os.Getenv("LLM_KEY"), name: os.Args[2]}
-	if err := m.ask(context.Background(), os.Args[3], os.Stdout); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
+	srv := httptest.NewServer(http.HandlerFunc(fake))
+	defer srv.Close()
+	client := sse.Client{IdleTimeout: time.Minute} // a POST is never sent, nor paid for, twice
+	for path, answer := range map[string]func(io.Writer, iter.Seq2[sse.Event, error]) error{
+		"/v1/chat/completions": openAI, "/v1/messages": anthropic,
+	} {
+		req, err := http.NewRequest(http.MethodPost, srv.URL+path, strings.NewReader(`{"stream": true, "model": "…", "messages": ["…"]}`))
+		if err == nil {
+			err = answer(os.Stdout, client.Events(req))
+		}
+		fmt.Println()
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+		}
 	}
 }
 
-type model struct {
-	client         *http.Client
-	url, key, name string
-}
-
-// chunk is a part of an answer, or an error that comes in the middle of one.
-type chunk struct {
-	Choices []struct{ Delta struct{ Content string } }
-	Error   *struct{ Message string }
-}
-
-func (m *model) ask(ctx context.Context, question string, w io.Writer) error {
-	body, err := json.Marshal(map[string]any{
-		"model": m.name, "stream": true, "messages": []any{map[string]string{"role": "user", "content": question}},
-	})
-	if err != nil {
-		return err
+// openAI: chunks without a type, an end word, errors among the chunks.
+func openAI(w io.Writer, events iter.Seq2[sse.Event, error]) error {
+	type chunk struct {
+		Choices []struct{ Delta struct{ Content string } }
+		Error   *struct{ Message string }
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, m.url, bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
-	req.Header.Set("Authorization", "Bearer "+m.key)
-	req.Header.Set("Content-Type", "application/json")
-
-	client := sse.Client{HTTPClient: m.client, IdleTimeout: time.Minute}
-	for c, err := range sse.Decode[chunk](client.Events(req), "[DONE]") {
+	for c, err := range sse.Decode[chunk](events, "[DONE]") {
 		if err != nil {
 			return err
 		}
 		if c.Error != nil {
-			return fmt.Errorf("llm: %s", c.Error.Message)
+			return errors.New(c.Error.Message)
 		}
 		for _, choice := range c.Choices {
 			fmt.Fprint(w, choice.Delta.Content)
 		}
 	}
-	fmt.Fprintln(w)
 	return nil
+}
+
+// anthropic: events of many types, of which one ends the answer and one is an error.
+func anthropic(w io.Writer, events iter.Seq2[sse.Event, error]) error {
+	for ev, err := range events {
+		var m struct {
+			Delta struct{ Text string }
+			Error struct{ Message string }
+		}
+		if err == nil {
+			err = json.Unmarshal([]byte(ev.Data), &m)
+		}
+		switch {
+		case err != nil:
+			return err
+		case ev.Type == "error":
+			return errors.New(m.Error.Message)
+		case ev.Type == "message_stop":
+			return nil
+		}
+		fmt.Fprint(w, m.Delta.Text) // "" in all but content_block_delta
+	}
+	return io.ErrUnexpectedEOF
 }

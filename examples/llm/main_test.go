@@ -2,7 +2,9 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
+	"io"
+	"iter"
+	"net/http"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -11,43 +13,39 @@ import (
 	"github.com/lastevent/sse/ssetest"
 )
 
-func TestAsk(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		part := func(text string) string {
-			b, _ := json.Marshal(text)
-			return `{"choices":[{"delta":{"content":` + string(b) + `}}]}`
-		}
-		srv := ssetest.NewServer(t,
-			func(c *ssetest.Conn) {
-				c.Write(": thinking\n\n")
-				for _, text := range []string{"It ", "scatters.", ""} {
-					c.Send(sse.Event{Data: part(text)})
+func TestAnswers(t *testing.T) {
+	formats := map[string]func(io.Writer, iter.Seq2[sse.Event, error]) error{"/v1/chat/completions": openAI, "/v1/messages": anthropic}
+	const part, typed = `data: {"choices":[{"delta":{"content":"It "}}]}` + "\n\n", "event: content_block_delta\n" + `data: {"delta":{"text":"It "}}` + "\n\n"
+	for _, test := range []struct{ path, body, answer, err string }{
+		{"/v1/chat/completions", "", "The air scatters blue light most.", ""},
+		{"/v1/messages", "", "The air scatters blue light most.", ""},
+		{"/v1/chat/completions", ": thinking\n\n" + part + "data: [DONE]\n\n" + part, "It ", ""},
+		{"/v1/chat/completions", part + `data: {"error":{"message":"overloaded"}}` + "\n\n", "It ", "overloaded"},
+		{"/v1/messages", "event: ping\ndata: {}\n\n" + typed + "event: error\n" + `data: {"error":{"message":"overloaded"}}` + "\n\n", "It ", "overloaded"},
+		{"/v1/messages", typed, "It ", "unexpected EOF"},
+		{"/v1/messages", "data: {\n\n", "", "JSON"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			srv := ssetest.Serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if test.body == "" {
+					fake(w, r)
+					return
 				}
-				c.Send(sse.Event{Data: "[DONE]"})
-				c.Wait() // the client leaves at the stop word
-			},
-			func(c *ssetest.Conn) { c.Send(sse.Event{Data: part("It ")}); c.Abort() },
-			func(c *ssetest.Conn) {
-				c.Send(sse.Event{Data: part("It ")})
-				c.Send(sse.Event{Data: `{"error":{"message":"overloaded"}}`})
-			},
-			func(c *ssetest.Conn) { c.Status(401, "invalid key") },
-		)
-		m := model{client: srv.Client(), url: srv.URL(), key: "k", name: "m-1"}
-		for _, want := range []struct{ answer, err string }{
-			{"It scatters.\n", ""},
-			{"It ", "unexpected EOF"}, // and no second request, which would cost again
-			{"It ", "llm: overloaded"},
-			{"", `sse: 401 Unauthorized: "invalid key"`},
-		} {
-			var out bytes.Buffer
-			err := m.ask(t.Context(), "Why is the sky blue?", &out)
-			if out.String() != want.answer || (err == nil) != (want.err == "") || err != nil && !strings.Contains(err.Error(), want.err) {
-				t.Errorf("got %q, %v; want %+v", &out, err, want)
+				w.Header().Set("Content-Type", "text/event-stream")
+				_, _ = io.WriteString(w, test.body)
+			}))
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, srv.URL()+test.path, nil)
+			if err != nil {
+				t.Fatal(err)
 			}
-		}
-		if n := len(srv.Requests()); n != 4 {
-			t.Errorf("%d requests", n)
-		}
-	})
+			var out bytes.Buffer
+			err = formats[test.path](&out, (&sse.Client{HTTPClient: srv.Client()}).Events(req))
+			if out.String() != test.answer || (err == nil) != (test.err == "") || err != nil && !strings.Contains(err.Error(), test.err) {
+				t.Errorf("got %q, %v; want %+v", &out, err, test)
+			}
+			if n := len(srv.Requests()); n != 1 {
+				t.Errorf("%d requests, and each costs", n)
+			}
+		})
+	}
 }

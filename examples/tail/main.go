@@ -1,4 +1,4 @@
-// Command tail prints a feed's events and logs what its stream goes through:
+// Command tail prints a feed's events, for as long as it is left to:
 //
 //	go run ./examples/tail https://stream.wikimedia.org/v2/stream/recentchange
 package main
@@ -7,7 +7,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"os"
 	"os/signal"
@@ -22,16 +21,19 @@ func main() {
 		os.Exit(2)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	context.AfterFunc(ctx, stop)
-	logger := slog.New(slog.NewTextHandler(os.Stderr, nil))
-	if err := tail(ctx, http.DefaultClient, os.Args[1], os.Stdout, logger); err != nil {
-		logger.Error("the stream has ended", "err", err)
+	defer stop()
+	if err := tail(ctx, http.DefaultClient, os.Args[1], os.Stdout); err != nil && ctx.Err() == nil {
+		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func tail(ctx context.Context, hc *http.Client, url string, w io.Writer, logger *slog.Logger) error {
-	client := sse.Client{HTTPClient: hc, Reconnect: sse.Transient, IdleTimeout: time.Minute, Trace: trace(logger)}
+func tail(ctx context.Context, hc *http.Client, url string, w io.Writer) error {
+	client := sse.Client{
+		HTTPClient:  hc,
+		Reconnect:   sse.Transient, // also before the stream has been open once
+		IdleTimeout: time.Minute,   // the server sends something more often than that
+	}
 	for ev, err := range client.Get(ctx, url) {
 		if err != nil {
 			return err
@@ -41,17 +43,4 @@ func tail(ctx context.Context, hc *http.Client, url string, w io.Writer, logger 
 		}
 	}
 	return nil
-}
-
-// trace logs the connections of a stream.
-func trace(logger *slog.Logger) *sse.Trace {
-	return &sse.Trace{
-		Connect: func(r *http.Request) { logger.Debug("connect", "after", r.Header.Get("Last-Event-ID")) },
-		Open:    func(r *http.Response) { logger.Info("open", "status", r.Status, "proto", r.Proto) },
-		Disconnect: func(info sse.DisconnectInfo) {
-			if info.Reconnect {
-				logger.Warn("drop", "err", info.Err, "again in", info.Delay, "after", info.LastEventID)
-			}
-		},
-	}
 }
