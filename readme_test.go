@@ -15,14 +15,15 @@ var (
 	link    = regexp.MustCompile(`(?:\]\(|src="|srcset=")([^)"#:]+)[)"#]`) // but those to the web
 )
 
-// TestDocuments: each Go block of the README and of docs/ stands in an example file, which
-// is compiled and run, and each file and directory that they link to is there.
+// TestDocuments: each Go block of the README and of docs/ stands in a file that is compiled
+// and run, and each file and directory that they link to is there.
 func TestDocuments(t *testing.T) {
 	docs, err := filepath.Glob("docs/*.md")
 	require.NoError(t, err)
 	require.NotEmpty(t, docs)
 	names, err := filepath.Glob("example*_test.go")
 	require.NoError(t, err)
+	names = append(names, "bench/migrating_test.go") // of which bench/ runs the code
 	var examples strings.Builder
 	for _, name := range names {
 		b, err := os.ReadFile(name)
@@ -42,5 +43,28 @@ func TestDocuments(t *testing.T) {
 			require.NoError(t, err, name)
 		}
 	}
-	require.Equal(t, 6, blocks)
+	require.Equal(t, 14, blocks)
+}
+
+// TestDocumentsNameTests: the tests that docs/ name are there. A name may be the beginning
+// of several.
+func TestDocumentsNameTests(t *testing.T) {
+	var tests strings.Builder
+	for _, pattern := range []string{"*_test.go", "*/*_test.go", "*/*/*_test.go"} {
+		names, err := filepath.Glob(pattern)
+		require.NoError(t, err)
+		for _, name := range names {
+			b, err := os.ReadFile(name)
+			require.NoError(t, err)
+			tests.Write(b)
+		}
+	}
+	doc, err := os.ReadFile("docs/reliability.md")
+	require.NoError(t, err)
+	named := regexp.MustCompile(`(?:\bTest|-run )\w+`).FindAllString(string(doc), -1)
+	require.Greater(t, len(named), 20)
+	for _, name := range named {
+		name = "func Test" + strings.TrimPrefix(strings.TrimPrefix(name, "-run "), "Test")
+		require.True(t, strings.Contains(tests.String(), name), name)
+	}
 }

@@ -20,17 +20,17 @@ const (
 	demoIdle   = time.Second // of silence, before the demo's client drops a connection
 )
 
-// runDemo serves the demo on loopback and tails it, telling on w what happens.
-func runDemo(ctx context.Context, w io.Writer) error {
+// runDemo serves the demo on loopback and tails it, telling on stdout what happens.
+func (cmd *command) runDemo(ctx context.Context) error {
 	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
-	return demo(ctx, w, l, "http://"+l.Addr().String()+"/", http.DefaultClient)
+	return cmd.demo(ctx, l, "http://"+l.Addr().String()+"/", http.DefaultClient)
 }
 
 // demo is runDemo on any network.
-func demo(ctx context.Context, w io.Writer, l net.Listener, url string, client *http.Client) error {
+func (cmd *command) demo(ctx context.Context, l net.Listener, url string, client *http.Client) error {
 	srv := &http.Server{Handler: new(demoServer)}
 	served := make(chan struct{})
 	go func() {
@@ -42,8 +42,8 @@ func demo(ctx context.Context, w io.Writer, l net.Listener, url string, client *
 		<-served
 	}()
 
-	fmt.Fprintf(w, "A server at %s streams %d events, and misbehaves. Its client sees:\n\n", url, demoEvents)
-	d := demoClient{w: w, start: time.Now(), received: make(map[string]int)}
+	fmt.Fprintf(cmd.stdout, "A server at %s streams %d events, and misbehaves. Its client sees:\n\n", url, demoEvents)
+	d := demoClient{command: cmd, start: time.Now(), received: make(map[string]int)}
 	c := sse.Client{HTTPClient: client, IdleTimeout: demoIdle, Trace: &sse.Trace{
 		Connect:    d.connect,
 		Open:       d.open,
@@ -103,7 +103,7 @@ func (s *demoServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // A demoClient tells what its stream does, and counts.
 type demoClient struct {
-	w        io.Writer
+	*command
 	start    time.Time
 	received map[string]int // by ID
 
@@ -111,8 +111,15 @@ type demoClient struct {
 }
 
 func (d *demoClient) say(what, format string, args ...any) {
-	line := fmt.Sprintf("%6.2fs  %-10s %s", time.Since(d.start).Seconds(), what, fmt.Sprintf(format, args...))
-	fmt.Fprintln(d.w, strings.TrimRight(line, " "))
+	at := fmt.Sprintf("%6.2fs  ", time.Since(d.start).Seconds())
+	line := strings.TrimRight(fmt.Sprintf("%-10s %s", what, fmt.Sprintf(format, args...)), " ")
+	switch {
+	case what == "DROP" || what == "REFUSED":
+		line = d.color(yellow, line)
+	case !strings.HasPrefix(what, "event"):
+		line = d.color(faint, line)
+	}
+	fmt.Fprintln(d.stdout, d.color(faint, at)+line)
 }
 
 func (d *demoClient) connect(r *http.Request) {
@@ -162,7 +169,7 @@ func (d *demoClient) report() error {
 		lost += max(1-n, 0)
 		duplicated += max(n-1, 0)
 	}
-	fmt.Fprintf(d.w, "\n%d events received, %d lost, %d duplicated: %d connections, %d cut, %d refused with 503, %d idle timeout, resumed %d times.\n",
+	fmt.Fprintf(d.stdout, "\n%d events received, %d lost, %d duplicated: %d connections, %d cut, %d refused with 503, %d idle timeout, resumed %d times.\n",
 		events, lost, duplicated, d.connections, d.cuts, d.refusals, d.silences, d.resumed)
 	if lost+duplicated > 0 {
 		return errors.New("sse: the demo lost or repeated events")

@@ -57,7 +57,7 @@ func (cmd *command) run(ctx context.Context, args []string) int {
 		fmt.Fprintf(cmd.stderr, "sse: %v\nsse -h tells how it is used.\n", err)
 		return exitUsage
 	case o.demo:
-		err = runDemo(ctx, cmd.stdout)
+		err = cmd.runDemo(ctx)
 	default:
 		err = cmd.tail(ctx, o)
 	}

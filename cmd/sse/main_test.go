@@ -252,7 +252,8 @@ func TestDemo(t *testing.T) {
 		defer tr.CloseIdleConnections()
 		var out strings.Builder
 		start := time.Now()
-		require.NoError(t, demo(t.Context(), &out, l, "http://memnet/", &http.Client{Transport: tr}))
+		cmd := command{stdout: &out}
+		require.NoError(t, cmd.demo(t.Context(), l, "http://memnet/", &http.Client{Transport: tr}))
 		require.Less(t, time.Since(start), 5*time.Second, "as the usage says")
 		for _, want := range []string{
 			"DROP       unexpected EOF",
@@ -269,6 +270,6 @@ func TestDemo(t *testing.T) {
 
 // TestDemoFails: a count that is off is an error.
 func TestDemoFails(t *testing.T) {
-	d := demoClient{w: io.Discard, received: map[string]int{"1": 2}}
+	d := demoClient{command: &command{stdout: io.Discard}, received: map[string]int{"1": 2}}
 	require.Error(t, d.report())
 }

@@ -1,8 +1,6 @@
 package main
 
-import (
-	"os"
-)
+import "os"
 
 // isTerminal reports whether f is a terminal, or at least a device.
 func isTerminal(f *os.File) bool {
@@ -17,10 +15,11 @@ func wantsColors() bool {
 
 // Select Graphic Rendition, as every terminal knows it.
 const (
-	plain = "\x1b[0m"
-	faint = "\x1b[2m"
-	cyan  = "\x1b[36m"
-	green = "\x1b[32m"
+	plain  = "\x1b[0m"
+	faint  = "\x1b[2m"
+	green  = "\x1b[32m"
+	yellow = "\x1b[33m"
+	cyan   = "\x1b[36m"
 
 	eraseLine = "\r\x1b[K"
 )

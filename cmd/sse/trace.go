@@ -65,7 +65,11 @@ func (t *tail) say(src source, mark, format string, args ...any) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.faint && mark != "!" {
+	switch {
+	case !t.faint:
+	case mark == "!":
+		line = yellow + line + plain
+	default:
 		line = faint + line + plain
 	}
 	_ = t.print(t.stderr, []byte(line+"\n")) // if nobody reads it, nobody minds
