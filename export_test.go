@@ -1,6 +1,9 @@
 package sse
 
-import "time"
+import (
+	"net/http"
+	"time"
+)
 
 // What the tests of package sse_test need from inside.
 
@@ -27,3 +30,6 @@ func (p *Parser) TypesKept() int { return len(p.types) }
 
 // NewExponential is the default policy of delays.
 func NewExponential(initial time.Duration) Backoff { return newExponential(initial) }
+
+// RetryAfter reads a Retry-After header.
+func RetryAfter(h http.Header) (time.Duration, bool) { return retryAfter(h) }

@@ -73,12 +73,17 @@ func serveAll(t testing.TB, handler func(w http.ResponseWriter, r *http.Request,
 	return s
 }
 
-// useHTTP2 makes the client speak HTTP/2 without TLS. Go 1.25's HTTP/2 server keeps
+// skipHTTP2 skips a test in a bubble that needs net/http's HTTP/2 server. Go 1.25's keeps
 // channels in a pool, from one bubble to the next; this goes when 1.26 is the oldest Go.
-func (s *server) useHTTP2(t testing.TB) {
+func skipHTTP2(t testing.TB) {
 	if strings.HasPrefix(runtime.Version(), "go1.25") {
 		t.Skip("net/http's HTTP/2 server does not run in several bubbles before Go 1.26")
 	}
+}
+
+// useHTTP2 makes the client speak HTTP/2 without TLS.
+func (s *server) useHTTP2(t testing.TB) {
+	skipHTTP2(t)
 	protocols := new(http.Protocols)
 	protocols.SetUnencryptedHTTP2(true)
 	s.client.Transport.(*http.Transport).Protocols = protocols
