@@ -18,7 +18,7 @@ import (
 	"github.com/lastevent/sse/ssetest"
 )
 
-var update = flag.Bool("update", false, "write the transcripts to testdata/transcripts")
+var update = flag.Bool("update", false, "write testdata/transcripts and api.txt")
 
 // golden compares text with a file of testdata/transcripts, or writes it there.
 func golden(t *testing.T, name, text string) {

@@ -1,0 +1,203 @@
+package sse_test
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/lastevent/sse"
+	"github.com/lastevent/sse/internal/memnet"
+)
+
+var flatMiB = flag.Int("flat", 64, "MiB of events that TestFlatHeap reads")
+
+// serveRaw has each connection answered by what respond writes to it, until it returns.
+func serveRaw(t *testing.T, respond func(n int, conn net.Conn)) *http.Client {
+	l := memnet.Listen()
+	var serving sync.WaitGroup
+	t.Cleanup(func() {
+		l.Close()
+		serving.Wait()
+	})
+	serving.Go(func() {
+		for n := 0; ; n++ {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			serving.Go(func() {
+				defer conn.Close()
+				if _, err := http.ReadRequest(bufio.NewReader(conn)); err == nil {
+					respond(n, conn)
+				}
+			})
+		}
+	})
+	return &http.Client{Transport: &http.Transport{DialContext: l.DialContext, DisableKeepAlives: true}}
+}
+
+const noMore = "HTTP/1.1 204 No Content\r\n\r\n"
+
+// TestHostileResponses meets each response of testdata/hostile, and then a 204.
+func TestHostileResponses(t *testing.T) {
+	files, err := filepath.Glob("testdata/hostile/*.http")
+	require.NoError(t, err)
+	require.Len(t, files, 16)
+	refusals := map[string]bool{"status-zero": true, "switches-protocols": true, "header-with-a-nul": false}
+	for _, file := range files {
+		name := strings.TrimSuffix(filepath.Base(file), ".http")
+		in(t, name, func(t *testing.T) {
+			response, err := os.ReadFile(file)
+			require.NoError(t, err)
+			hc := serveRaw(t, func(n int, conn net.Conn) {
+				if n > 0 {
+					response = []byte(noMore)
+				}
+				_, _ = conn.Write(response)
+			})
+			tr := record()
+			c := sse.Client{HTTPClient: hc, Reconnect: sse.Transient, IdleTimeout: time.Minute, Trace: tr.trace()}
+			got, err := all(t, c.Get(t.Context(), "http://memnet/"))
+			if err != nil {
+				var refusal *sse.ResponseError
+				require.ErrorAs(t, err, &refusal)
+				require.True(t, refusals[name], err)
+			} else {
+				require.False(t, refusals[name])
+				require.Len(t, tr.infos, 2)
+				require.Error(t, tr.infos[0].Err)
+			}
+			require.LessOrEqual(t, len(got), 1)
+			require.Equal(t, strings.Repeat("one", len(got)), data(got))
+		})
+	}
+}
+
+// TestEndlessHeader: net/http gives a header up at ten megabytes; we say so, and go on.
+func TestEndlessHeader(t *testing.T) {
+	in(t, "", func(t *testing.T) {
+		sent := 0
+		hc := serveRaw(t, func(n int, conn net.Conn) {
+			if n > 0 {
+				_, _ = io.WriteString(conn, noMore)
+				return
+			}
+			_, err := io.WriteString(conn, "HTTP/1.1 200 OK\r\n")
+			line := strings.Repeat("X-Header: and another one\r\n", 1000)
+			for ; err == nil; sent += len(line) {
+				_, err = io.WriteString(conn, line)
+			}
+		})
+		tr := record()
+		c := sse.Client{HTTPClient: hc, Reconnect: sse.Transient, Trace: tr.trace()}
+		_, err := all(t, c.Get(t.Context(), "http://memnet/"))
+		require.NoError(t, err)
+		require.ErrorContains(t, tr.infos[0].Err, "headers exceeded")
+		require.Less(t, sent, 12<<20)
+	})
+}
+
+// TestGzipBomb: what is encoded is refused, and not unpacked.
+func TestGzipBomb(t *testing.T) {
+	var bomb bytes.Buffer
+	z := gzip.NewWriter(&bomb)
+	for range 64 {
+		_, _ = z.Write(make([]byte, 1<<20))
+	}
+	require.NoError(t, z.Close())
+	in(t, "", func(t *testing.T) {
+		hc := serveRaw(t, func(_ int, conn net.Conn) {
+			_, _ = fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Encoding: gzip\r\n\r\n%s", bomb.String())
+		})
+		before := allocated()
+		_, err := all(t, (&sse.Client{HTTPClient: hc, Reconnect: sse.Transient}).Get(t.Context(), "http://memnet/"))
+		var refusal *sse.ResponseError
+		require.ErrorAs(t, err, &refusal)
+		require.Len(t, refusal.Body, 1<<10)
+		require.Less(t, allocated()-before, uint64(2<<20))
+	})
+}
+
+func allocated() uint64 {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.TotalAlloc
+}
+
+// TestByteAMinute: a server that sends just enough not to be silent. The line that it
+// never ends is given up at the limit, and the context ends the stream before.
+func TestByteAMinute(t *testing.T) {
+	in(t, "", func(t *testing.T) {
+		hc := serveRaw(t, func(_ int, conn net.Conn) {
+			_, err := io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: ")
+			for err == nil {
+				time.Sleep(time.Minute)
+				_, err = io.WriteString(conn, "x")
+			}
+		})
+		start := time.Now()
+		c := sse.Client{HTTPClient: hc, IdleTimeout: 2 * time.Minute, MaxEventSize: 1000}
+		_, err := all(t, c.Get(t.Context(), "http://memnet/"))
+		require.ErrorIs(t, err, sse.ErrEventTooLarge)
+		require.Equal(t, 995*time.Minute, time.Since(start), "1000 bytes, of which five came at once")
+
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour+time.Second)
+		defer cancel()
+		start = time.Now()
+		_, err = all(t, c.Get(ctx, "http://memnet/"))
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.Equal(t, time.Hour+time.Second, time.Since(start))
+	})
+}
+
+// TestFlatHeap reads events by the mebibyte, over one connection: what is kept does not grow.
+func TestFlatHeap(t *testing.T) {
+	event := "id: 12345\nevent: change\ndata: " + strings.Repeat("x", 1000) + "\n\n"
+	perMiB := 1 << 20 / len(event)
+	in(t, "", func(t *testing.T) {
+		hc := serveRaw(t, func(_ int, conn net.Conn) {
+			_, err := io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
+			mib := strings.Repeat(event, perMiB)
+			for err == nil {
+				_, err = io.WriteString(conn, mib)
+			}
+		})
+		heap := func() int64 {
+			runtime.GC()
+			var m runtime.MemStats
+			runtime.ReadMemStats(&m)
+			return int64(m.HeapAlloc)
+		}
+		events, want := 0, *flatMiB*perMiB
+		var before int64
+		for ev, err := range (&sse.Client{HTTPClient: hc}).Get(t.Context(), "http://memnet/") {
+			require.NoError(t, err)
+			require.Len(t, ev.Data, 1000)
+			events++
+			if events == want/4 {
+				before = heap()
+			}
+			if events == want {
+				break
+			}
+		}
+		grown := heap() - before
+		t.Logf("%d events, %d MiB; the heap has grown by %d bytes since a quarter of them", events, *flatMiB, grown)
+		require.Less(t, grown, int64(1<<20))
+	})
+}
