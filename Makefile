@@ -1,4 +1,4 @@
-.PHONY: test demo bench conformance fuzz lint ci
+.PHONY: test demo bench conformance fuzz mutate soak lint ci
 
 test: ## the tests, with the race detector
 	go test -race -shuffle=on ./...
@@ -13,8 +13,14 @@ conformance: ## against a browser, other people's servers, and faults: conforman
 	cd conformance && go test ./...
 
 fuzz: ## five minutes of each fuzz target
-	go test -run '^$$' -fuzz '^FuzzParser$$' -fuzztime 5m .
-	go test -run '^$$' -fuzz '^FuzzRoundTrip$$' -fuzztime 5m .
+	for target in $$(grep -ho '^func Fuzz[A-Za-z]*' ./*_test.go | cut -d' ' -f2); do \
+		go test -run '^$$' -fuzz "^$$target\$$" -fuzztime 5m . || exit 1; done
+
+mutate: ## break the package one place at a time: which breaks do its tests not notice?
+	go run ./internal/mutate
+
+soak: ## 2000 streams whose connections drop, for ten minutes
+	cd bench && go run ./soak
 
 lint: ## more linters than CI runs
 	go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0 run ./...

@@ -283,6 +283,7 @@ func TestOpens(t *testing.T) {
 		"text/event-stream; x=\"a, text/plain\"":          true,
 		"text/event-stream; x=\"\\\", text/plain":         true,
 		"text/event-stream; x=\"a\", text/plain":          false,
+		", text/event-stream":                             true,
 		"*/*":                                             false,
 		"text/event stream":                               false,
 		"application/json":                                false,
