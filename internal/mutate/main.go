@@ -131,7 +131,7 @@ func try(m mutant, dir string, timeout time.Duration) (verdict, error) {
 	if err := os.WriteFile(overlay, replace, 0o600); err != nil {
 		return 0, err
 	}
-	if out, err := exec.Command("go", "test", "-c", "-overlay", overlay, "-o", binary, ".").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "test", "-c", "-vet=off", "-ldflags=-s -w", "-overlay", overlay, "-o", binary, ".").CombinedOutput(); err != nil {
 		if bytes.Contains(out, []byte("build failed")) || bytes.Contains(out, []byte(changed)) || bytes.Contains(out, []byte("# github.com")) {
 			return invalid, nil
 		}
@@ -139,7 +139,7 @@ func try(m mutant, dir string, timeout time.Duration) (verdict, error) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
-	if exec.CommandContext(ctx, binary, "-test.failfast", "-chaos", "50").Run() == nil {
+	if exec.CommandContext(ctx, binary, "-test.failfast", "-chaos", "50", "-flat", "4").Run() == nil {
 		return survived, nil
 	}
 	return noticed, nil
