@@ -7,6 +7,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"net/http"
@@ -23,13 +24,14 @@ import (
 func main() {
 	streams := flag.Int("streams", 2000, "`number` of streams")
 	length := flag.Duration("for", 10*time.Minute, "how long connections drop")
+	settle := flag.Duration("settle", 10*time.Second, "how long all streams are open before they are measured")
 	serve := flag.Bool("serve", false, "be the server, which the command starts")
 	flag.Parse()
 	var err error
 	if *serve {
 		err = runServer()
 	} else {
-		err = soak(*streams, *length)
+		err = soak(*streams, *length, *settle)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "soak:", err)
@@ -37,10 +39,12 @@ func main() {
 	}
 }
 
+var errGrown = errors.New("the cost has grown by more than 5 %")
+
 // counts are of all streams together.
 type counts struct{ events, drops, open, lost, repeated atomic.Int64 }
 
-func soak(streams int, length time.Duration) error {
+func soak(streams int, length, settle time.Duration) error {
 	url, stop, err := startServer()
 	if err != nil {
 		return err
@@ -57,7 +61,7 @@ func soak(streams int, length time.Duration) error {
 			time.Sleep(10 * time.Millisecond) // or the listener's queue overflows
 		}
 	}
-	start, err := settled(&c, streams)
+	start, err := settled(&c, streams, settle)
 	if err != nil {
 		return err
 	}
@@ -72,7 +76,7 @@ func soak(streams int, length time.Duration) error {
 	if err := post(url + "/drops?on=0"); err != nil {
 		return err
 	}
-	end, err := settled(&c, streams)
+	end, err := settled(&c, streams, settle)
 	if err != nil {
 		return err
 	}
@@ -81,8 +85,11 @@ func soak(streams int, length time.Duration) error {
 	running.Wait()
 	fmt.Printf("%d streams, %v: %d events, %d drops, %d lost, %d repeated\n",
 		streams, length, c.events.Load(), c.drops.Load(), c.lost.Load(), c.repeated.Load())
-	if c.lost.Load()+c.repeated.Load() > 0 || end.grown(start) {
-		return fmt.Errorf("events were lost or repeated, or the cost has grown by more than 5 %%")
+	switch {
+	case c.lost.Load()+c.repeated.Load() > 0:
+		return errors.New("events were lost or repeated")
+	case end.grown(start):
+		return errGrown
 	}
 	return nil
 }
@@ -131,10 +138,10 @@ func (f footprint) grown(since footprint) bool {
 	return more(f.heap, since.heap) || more(f.goroutines, since.goroutines) || more(f.sockets, since.sockets)
 }
 
-// settled waits until all streams have been open for some seconds, and measures.
-func settled(c *counts, streams int) (footprint, error) {
+// settled waits until all streams have been open for so long, and measures.
+func settled(c *counts, streams int, settle time.Duration) (footprint, error) {
 	since := time.Now()
-	for deadline := since.Add(3 * time.Minute); time.Since(since) < 10*time.Second; time.Sleep(100 * time.Millisecond) {
+	for deadline := since.Add(3 * time.Minute); time.Since(since) < settle; time.Sleep(100 * time.Millisecond) {
 		if int(c.open.Load()) != streams {
 			since = time.Now()
 		}
