@@ -89,6 +89,20 @@ func TestDelayIsSpread(t *testing.T) {
 	}
 }
 
+// TestSecondWait: after a short reconnection time, the second wait begins at 100 ms sharp.
+func TestSecondWait(t *testing.T) {
+	shortest, longest := time.Hour, time.Duration(0)
+	for range 5000 {
+		b := sse.NewExponential(10 * time.Millisecond)
+		requireWithin(t, 10*time.Millisecond, 20*time.Millisecond, b.NextBackOff())
+		wait := b.NextBackOff()
+		requireWithin(t, 100*time.Millisecond, 200*time.Millisecond, wait)
+		shortest, longest = min(shortest, wait), max(longest, wait)
+	}
+	require.Less(t, shortest, 100500*time.Microsecond)
+	require.Greater(t, longest, 199500*time.Microsecond)
+}
+
 // TestDelayAfterLongerRetry: a reconnection time that grows in a row of failures holds, and
 // the waits stay spread.
 func TestDelayAfterLongerRetry(t *testing.T) {
