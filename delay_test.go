@@ -89,6 +89,20 @@ func TestDelayIsSpread(t *testing.T) {
 	}
 }
 
+// TestRetryAfterAlone: a policy of no wait has no random part either.
+func TestRetryAfterAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serve(t, status(503, "Retry-After", "7"), stream("data:1\n\n"))
+		tr := record()
+		c := sse.Client{HTTPClient: s.client, Reconnect: sse.Transient, Trace: tr.trace(), NewBackoff: func(time.Duration) sse.Backoff {
+			return backoffFunc(func() time.Duration { return 0 })
+		}}
+		_, err := all(t, c.Get(t.Context(), "http://memnet/"))
+		require.NoError(t, err)
+		require.Equal(t, []time.Duration{7 * time.Second, time.Second}, tr.waits)
+	})
+}
+
 // TestSecondWait: after a short reconnection time, the second wait begins at 100 ms sharp.
 func TestSecondWait(t *testing.T) {
 	shortest, longest := time.Hour, time.Duration(0)

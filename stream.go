@@ -59,10 +59,8 @@ func (s *stream) run(yield func(Event, error) bool) {
 
 // sleep waits before the next connection, or until the stream ends.
 func (s *stream) sleep(wait time.Duration) error {
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
 	select {
-	case <-timer.C:
+	case <-time.After(wait):
 		s.waited = wait
 		return nil
 	case <-s.ctx.Done():

@@ -516,3 +516,29 @@ func TestRefusalBody(t *testing.T) {
 		})
 	}
 }
+
+// TestAttemptsLeaveNothing: the context of each attempt is done when the next one begins,
+// also after one that got no response; the caller's would keep it for as long as it lives.
+func TestAttemptsLeaveNothing(t *testing.T) {
+	in(t, "", func(t *testing.T) {
+		s := serve(t, cut(""), cut("data:1\n\n"), status(503), stream("data:2\n\n"))
+		var attempts []context.Context
+		c := sse.Client{HTTPClient: s.client, Reconnect: sse.Transient, Trace: &sse.Trace{Connect: func(r *http.Request) {
+			for _, ctx := range attempts {
+				require.Error(t, ctx.Err())
+			}
+			attempts = append(attempts, r.Context())
+		}}}
+		_, err := all(t, c.Get(t.Context(), "http://memnet/"))
+		require.NoError(t, err)
+		s.Close()
+		s.client.CloseIdleConnections() // refused, from now on
+		c.Reconnect = func(error) bool { return len(attempts) < 8 }
+		_, err = all(t, c.Get(t.Context(), "http://memnet/"))
+		require.Error(t, err)
+		require.Len(t, attempts, 8)
+		for _, ctx := range attempts {
+			require.Error(t, ctx.Err())
+		}
+	})
+}
