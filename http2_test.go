@@ -72,6 +72,7 @@ func TestHTTP2Ends(t *testing.T) {
 			require.Error(t, tr.infos[0].Err)
 			require.True(t, tr.infos[0].Reconnect)
 			require.Equal(t, "1", tr.infos[0].LastEventID)
+			require.False(t, tr.infos[1].Request.Close, "only silence makes a connection suspect")
 		})
 	}
 }

@@ -421,6 +421,7 @@ func TestIdle(t *testing.T) {
 			require.Equal(t, test.want, data(got))
 			require.Equal(t, test.err, tr.infos[0].Err)
 			require.Equal(t, test.open+tr.infos[0].Delay, s.waits()[0])
+			require.False(t, tr.infos[1].Request.Close, "HTTP/1.1 gives it to nobody else")
 		})
 	}
 	in(t, "a slow consumer is not a silent server", func(t *testing.T) {
