@@ -51,7 +51,7 @@ func (p *Parser) field(start, end, limit int) bool {
 		}
 		return true
 	case "data":
-		return p.addData(start, end-len(value), end, limit)
+		return p.addData(start, end, end, limit) // one without a colon: the loop takes the others
 	case "event", "id", "retry":
 	default:
 		return true
