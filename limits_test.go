@@ -261,7 +261,7 @@ func TestAllocs(t *testing.T) {
 		"one line":          {"data: some data\n\n", 0, 1},
 		"several lines":     {"data: some\ndata: data\ndata\n\n", 0, 1},
 		"CRLF":              {"data: some\r\ndata: data\r\n\r\n", 0, 1},
-		"types":             {"event: add\ndata: xyz\n\nevent: remove\ndata: some data\n\nevent:add\ndata: some data\n\n", 0, 1},
+		"types":             {"event: add\ndata: xyz\n\nevent:remove\ndata: some data\n\n", 0, 1},
 		"unchanging ID":     {"id: some ID\nevent: a\ndata: some data\n\n", 0, 1},
 		"changing IDs":      {feed.String(), 0, 2},
 		"empty data":        {"data\n\n", 0, 0},
