@@ -427,3 +427,14 @@ func TestRead(t *testing.T) {
 	}
 	require.Equal(t, []error{io.ErrUnexpectedEOF}, errs)
 }
+
+// TestNoEventAfterTheEnd: what a stream ends inside of is not there any more.
+func TestNoEventAfterTheEnd(t *testing.T) {
+	p := sse.NewParser(strings.NewReader("id: 1\ndata: a\n\nid: 2\nevent: e\ndata: b\n"))
+	require.NoError(t, p.Next())
+	require.Equal(t, sse.Event{Type: "message", Data: "a", LastEventID: "1"}, p.Event())
+	require.Equal(t, io.ErrUnexpectedEOF, p.Next())
+	require.Equal(t, sse.Event{LastEventID: "1"}, p.Event())
+	require.Empty(t, p.Type())
+	require.Nil(t, p.Data())
+}
