@@ -15,6 +15,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -66,7 +67,8 @@ func TestHostileResponses(t *testing.T) {
 			require.NoError(t, err)
 			hc := serveRaw(t, func(n int, conn net.Conn) {
 				if n > 0 {
-					response = []byte(noMore)
+					_, _ = io.WriteString(conn, noMore)
+					return
 				}
 				_, _ = conn.Write(response)
 			})
@@ -91,7 +93,7 @@ func TestHostileResponses(t *testing.T) {
 // TestEndlessHeader: net/http gives a header up at ten megabytes; we say so, and go on.
 func TestEndlessHeader(t *testing.T) {
 	in(t, "", func(t *testing.T) {
-		sent := 0
+		var sent atomic.Int64
 		hc := serveRaw(t, func(n int, conn net.Conn) {
 			if n > 0 {
 				_, _ = io.WriteString(conn, noMore)
@@ -99,7 +101,7 @@ func TestEndlessHeader(t *testing.T) {
 			}
 			_, err := io.WriteString(conn, "HTTP/1.1 200 OK\r\n")
 			line := strings.Repeat("X-Header: and another one\r\n", 1000)
-			for ; err == nil; sent += len(line) {
+			for ; err == nil; sent.Add(int64(len(line))) {
 				_, err = io.WriteString(conn, line)
 			}
 		})
@@ -108,7 +110,7 @@ func TestEndlessHeader(t *testing.T) {
 		_, err := all(t, c.Get(t.Context(), "http://memnet/"))
 		require.NoError(t, err)
 		require.ErrorContains(t, tr.infos[0].Err, "headers exceeded")
-		require.Less(t, sent, 12<<20)
+		require.Less(t, sent.Load(), int64(12<<20))
 	})
 }
 
