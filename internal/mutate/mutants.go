@@ -45,7 +45,8 @@ var opposite = map[token.Token]string{
 }
 
 // mutants returns all mutants of a file: operators that are swapped, conditions that are
-// negated, numbers that are off by one, statements that are left out.
+// negated, numbers that are off by one, statements that are left out. A number that is
+// returned beside an error or false stays: nobody may look at it.
 func mutants(file string) ([]mutant, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -64,6 +65,7 @@ func mutants(file string) ([]mutant, error) {
 	source := func(n ast.Node) string {
 		return string(text[fset.Position(n.Pos()).Offset:fset.Position(n.End()).Offset])
 	}
+	unseen := make(map[ast.Node]bool)
 	negate := func(cond ast.Expr) {
 		if cond != nil {
 			add(cond.Pos(), cond.End(), "!("+source(cond)+")")
@@ -81,7 +83,16 @@ func mutants(file string) ([]mutant, error) {
 			if n.Op == token.NOT {
 				add(n.OpPos, n.OpPos+1, "")
 			}
+		case *ast.ReturnStmt:
+			if last := len(n.Results) - 1; last > 0 && fails(n.Results[last]) {
+				for _, r := range n.Results[:last] {
+					unseen[r] = true
+				}
+			}
 		case *ast.BasicLit:
+			if unseen[n] {
+				break
+			}
 			if v, err := strconv.ParseInt(n.Value, 0, 64); n.Kind == token.INT && err == nil {
 				add(n.Pos(), n.End(), strconv.FormatInt(v+1, 10))
 			}
@@ -101,4 +112,15 @@ func mutants(file string) ([]mutant, error) {
 		return true
 	})
 	return all, nil
+}
+
+// fails reports whether a function that returns e last has failed by convention.
+func fails(e ast.Expr) bool {
+	switch e := e.(type) {
+	case *ast.Ident:
+		return e.Name == "false" || strings.HasPrefix(strings.ToLower(e.Name), "err")
+	case *ast.CallExpr, *ast.SelectorExpr:
+		return true // fmt.Errorf(…), io.ErrNoProgress, s.cause(…)
+	}
+	return false
 }
