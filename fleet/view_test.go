@@ -1,0 +1,128 @@
+package fleet
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+var noon = time.Date(2026, time.November, 21, 12, 0, 0, 0, time.UTC)
+
+func testView(streams ...string) *view {
+	byKey := make(map[string]string)
+	for _, s := range streams {
+		byKey[leaseKey(s)] = s
+	}
+	return newView("self", byKey)
+}
+
+func (v *view) see(e entry) { v.apply(e, noon, time.Second) }
+
+func alive(session string, revision uint64) entry {
+	return entry{key: memberPrefix + session, value: encode(memberRecord{Member: session, TTL: time.Second}), revision: revision}
+}
+
+func leased(stream, session string, revision uint64) entry {
+	return entry{key: leaseKey(stream), value: encode(leaseRecord{Stream: stream, Session: session}), revision: revision}
+}
+
+func gone(key string, revision uint64) entry {
+	return entry{key: key, revision: revision, deleted: true}
+}
+
+func TestViewShare(t *testing.T) {
+	v := testView("a", "b", "c", "d", "e", "f", "g")
+	_, ok := v.share()
+	require.False(t, ok, "before the own record is seen")
+	v.see(alive("self", 1))
+	info, ok := v.share()
+	require.True(t, ok)
+	require.Equal(t, RebalanceInfo{Members: 1, Streams: 7, Share: 7}, info)
+	v.see(alive("t", 2))
+	info, _ = v.share()
+	require.Equal(t, RebalanceInfo{Members: 2, Streams: 7, Share: 4}, info)
+	v.see(alive("r", 3))
+	v.see(alive("q", 4))
+	info, _ = v.share() // 2, 2, 2 and 1: who is last gets one less
+	require.Equal(t, RebalanceInfo{Members: 4, Streams: 7, Share: 2}, info)
+	v.see(alive("p", 5))
+	info, _ = v.share()
+	require.Equal(t, RebalanceInfo{Members: 5, Streams: 7, Share: 1}, info)
+
+	v.see(entry{key: memberPrefix + "p", value: encode(memberRecord{Member: "p", TTL: time.Second, Leaving: true}), revision: 6})
+	v.see(gone(memberPrefix+"q", 7))
+	v.see(entry{key: leaseKey("a"), value: encode(leaseRecord{Stream: "a", Ended: true}), revision: 8})
+	info, _ = v.share()
+	require.Equal(t, RebalanceInfo{Members: 3, Streams: 6, Share: 2}, info)
+	v.see(gone(leaseKey("a"), 9)) // an operator wants it read again
+	info, _ = v.share()
+	require.Equal(t, 7, info.Streams)
+}
+
+func TestViewFree(t *testing.T) {
+	key := leaseKey("a")
+	v := testView("a")
+	require.True(t, v.free[key], "nobody has ever had it")
+	v.see(alive("other", 1))
+	v.see(leased("a", "other", 2))
+	require.False(t, v.free[key])
+	v.see(gone(key, 3))
+	require.True(t, v.free[key], "released")
+	require.False(t, v.leases[key].exists)
+	v.see(leased("a", "other", 2))
+	require.True(t, v.free[key], "what is old changes nothing")
+	v.see(leased("a", "other", 4))
+	v.see(gone(memberPrefix+"other", 5))
+	require.True(t, v.free[key], "its owner is over")
+	require.Equal(t, lease{revision: 4, session: "other", exists: true}, v.leases[key])
+	v.see(leased("a", "other", 6))
+	require.True(t, v.free[key], "a claim that came late")
+	v.see(leased("a", "third", 7))
+	require.False(t, v.free[key], "its owner's record is still to come")
+	v.see(leased("a", "self", 8))
+	require.False(t, v.free[key])
+	require.True(t, v.held["self"][key])
+	require.Empty(t, v.held["third"])
+	v.see(entry{key: key, value: encode(leaseRecord{Stream: "a", Ended: true}), revision: 9})
+	require.False(t, v.free[key])
+	v.see(entry{key: key, value: []byte("junk"), revision: 10})
+	require.False(t, v.free[key])
+	v.see(leased("unknown to this member", "other", 11))
+	require.Len(t, v.leases, 1)
+	// A reader that found nothing does not know the revision.
+	v.see(gone(key, 0))
+	require.True(t, v.free[key])
+}
+
+func TestViewSilent(t *testing.T) {
+	v := testView("a", "b")
+	v.see(alive("self", 1))
+	v.see(alive("other", 2))
+	v.see(leased("a", "unknown", 3))
+	require.Empty(t, v.silent(noon.Add(time.Second)), "a TTL, and not a moment less")
+	late := noon.Add(time.Second + 1)
+	require.ElementsMatch(t, []string{"other", "unknown"}, v.silent(late))
+	v.peers["unknown"].fencing = true
+	require.Equal(t, []string{"other"}, v.silent(late))
+	v.apply(alive("other", 2), late, time.Second)
+	require.Equal(t, []string{"other"}, v.silent(late), "the same record once more is no sign of life")
+	v.apply(alive("other", 4), late, time.Second)
+	require.Empty(t, v.silent(late))
+	v.apply(entry{key: memberPrefix + "slow", value: encode(memberRecord{TTL: time.Minute}), revision: 5}, late, time.Second)
+	require.Equal(t, []string{"other"}, v.silent(late.Add(2*time.Second)), "each by its own TTL")
+	v.see(gone(memberPrefix+"other", 0))
+	v.see(alive("other", 6))
+	require.NotContains(t, v.peers, "other", "the dead stay dead")
+}
+
+func TestViewBehind(t *testing.T) {
+	v := testView()
+	require.False(t, v.behind(noon.Add(time.Hour)), "nothing is seen yet")
+	v.see(alive("self", 1))
+	require.False(t, v.behind(noon.Add(749*time.Millisecond)))
+	require.True(t, v.behind(noon.Add(750*time.Millisecond)))
+	require.False(t, v.behind(noon.Add(751*time.Millisecond)), "it was just said")
+	v.apply(alive("self", 2), noon.Add(time.Second), time.Second)
+	require.False(t, v.behind(noon.Add(1749*time.Millisecond)))
+}
