@@ -15,19 +15,19 @@ import (
 const help = `ssefleet shares event streams with others of its kind: each stream is read by
 one of them, and goes on at another where that one ends.
 
-  ssefleet [flags] FILE   the streams: an URL a line; - for standard input.
+  ssefleet [flags] FILE   the streams: a URL a line; - for standard input.
                           Prints each event as a JSON object on a line
   ssefleet -status        who reads what, how far it is, how late commits are
-  ssefleet -demo          eight streams of its own to share, an event a second each
+  ssefleet -demo          eight streams of its own, an event a second each
 
 Fleet    -nats URL[,URL]   without it the first member on this machine is NATS
                            for all: at -listen (127.0.0.1:8422), stored in -dir
          -dir directory    (ssefleet-data)     -listen address
          -bucket name      (ssefleet)          -replicas n (1) if it is made now
 Member   -member name      (host and a random part)
-         -ttl 15s          how long the streams of one that was killed stand still
+         -ttl 15s          how long streams stand still if theirs was killed
          -commit-events n  -commit-interval t: commit positions after so many
-                           events or so much time, whichever is first (each event)
+                           events or so much time, else after each event
          -idle 1m          drop connections that are silent for so long
          -v                what the member does, on standard error
 
