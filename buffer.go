@@ -244,10 +244,8 @@ func validUTF8(b []byte) []byte {
 func appendValidUTF8(dst, src []byte) []byte {
 	for len(src) > 0 {
 		r, n := utf8.DecodeRune(src)
-		if r == utf8.RuneError && n == 1 {
-			for n < utf8.UTFMax-1 && n < len(src) && !utf8.FullRune(src[:n+1]) {
-				n++
-			}
+		for n < len(src) && !utf8.FullRune(src[:n+1]) {
+			n++
 		}
 		dst = utf8.AppendRune(dst, r)
 		src = src[n:]

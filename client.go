@@ -207,13 +207,13 @@ func (c *Client) newRequest(ctx context.Context, orig *http.Request, lastEventID
 		}
 		req.Body = body
 	}
-	for _, h := range [...][2]string{
-		{"Accept", "text/event-stream"},
-		{"Cache-Control", "no-cache"},
-		{"Accept-Encoding", "identity"}, // a proxy that compresses and does not flush stalls the stream
+	for name, value := range map[string]string{
+		"Accept":          "text/event-stream",
+		"Cache-Control":   "no-cache",
+		"Accept-Encoding": "identity", // a proxy that compresses and does not flush stalls the stream
 	} {
-		if _, ok := req.Header[h[0]]; !ok {
-			req.Header.Set(h[0], h[1])
+		if _, ok := req.Header[name]; !ok {
+			req.Header.Set(name, value)
 		}
 	}
 	req.Header.Del("Last-Event-ID")

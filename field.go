@@ -123,21 +123,18 @@ func (p *Parser) intern(typ []byte) string {
 }
 
 // parseDuration reads ASCII digits, at least one and nothing else, as a number of
-// units. What no Duration can hold becomes the largest one.
+// units, each a millisecond or more. What no Duration can hold becomes the largest one.
 func parseDuration[S []byte | string](s S, unit time.Duration) (d time.Duration, ok bool) {
+	limit := math.MaxInt64 / unit
 	for i := range len(s) {
 		n := time.Duration(s[i] - '0')
 		if n > 9 { // s[i] is a byte: what is below '0' wraps
 			return 0, false
 		}
-		if d > (math.MaxInt64-9)/10 {
-			d = math.MaxInt64
-		} else {
-			d = d*10 + n
-		}
+		d = min(d*10+n, limit+1)
 	}
-	if d > math.MaxInt64/unit {
-		return math.MaxInt64, len(s) > 0
+	if d > limit {
+		return math.MaxInt64, true
 	}
 	return d * unit, len(s) > 0
 }

@@ -17,7 +17,10 @@ const DefaultMaxEventSize = 32 << 20
 // event's data, over the limit.
 var ErrEventTooLarge = errors.New("sse: event exceeds the size limit")
 
-const defaultType = "message"
+const (
+	defaultType = "message"
+	dataField   = "data:"
+)
 
 // A Parser reads a stream's events from an [io.Reader] by the rules of the HTML
 // standard, section 9.2.6, without allocating for them: what [Parser.Data] returns is
@@ -120,11 +123,10 @@ func (p *Parser) Next() error {
 	}
 	limit := p.limit()
 	for {
-		if p.blank() {
+		for p.blank() {
 			if p.endBlock() {
 				return nil
 			}
-			continue
 		}
 		start := p.pos
 		if p.lf < start {
@@ -140,8 +142,8 @@ func (p *Parser) Next() error {
 			}
 		}
 		switch line := p.buf[start:end]; {
-		case len(line) >= 5 && string(line[:5]) == "data:":
-			if !p.addData(start, start+5, end, limit) {
+		case len(line) >= len(dataField) && string(line[:len(dataField)]) == dataField:
+			if !p.addData(start, start+len(dataField), end, limit) {
 				return p.stop(ErrEventTooLarge)
 			}
 		case len(line) == 0:
