@@ -26,7 +26,7 @@ var files = []string{"parser.go", "field.go", "buffer.go", "reconnect.go", "stre
 func main() {
 	list := flag.Bool("list", false, "list the mutants, and run nothing")
 	at := flag.String("at", "", "run those alone whose position begins with `file:line`")
-	timeout := flag.Duration("timeout", time.Minute, "of a mutant's tests, after which it counts as noticed")
+	timeout := flag.Duration("timeout", time.Minute, "of a mutant's tests, after which it counts as noticed: several times as long as they take")
 	workers := flag.Int("j", runtime.NumCPU(), "mutants at a time")
 	flag.Parse()
 	if flag.NArg() > 0 {
@@ -66,10 +66,11 @@ type verdict int
 const (
 	noticed verdict = iota
 	survived
+	endless // its tests ran into the timeout
 	invalid // it does not compile
 )
 
-// run tries the mutants, prints those that survive, and the counts.
+// run tries the mutants, prints those that survive or do not end, and the counts.
 func run(all []mutant, workers int, timeout time.Duration) error {
 	dir, err := os.MkdirTemp("", "mutate")
 	if err != nil {
@@ -78,7 +79,7 @@ func run(all []mutant, workers int, timeout time.Duration) error {
 	defer os.RemoveAll(dir)
 	var (
 		mu     sync.Mutex
-		counts [3]int
+		counts [4]int
 		failed error
 		wg     sync.WaitGroup
 	)
@@ -92,8 +93,11 @@ func run(all []mutant, workers int, timeout time.Duration) error {
 				if err != nil {
 					failed = err
 				}
-				if v == survived {
+				switch v {
+				case survived:
 					fmt.Println("survived:", all[i])
+				case endless:
+					fmt.Println("endless:", all[i])
 				}
 				mu.Unlock()
 			}
@@ -104,9 +108,10 @@ func run(all []mutant, workers int, timeout time.Duration) error {
 	}
 	close(todo)
 	wg.Wait()
-	tried := counts[noticed] + counts[survived]
-	fmt.Printf("%d mutants, and %d that do not compile; noticed %d, %.1f %%\n",
-		tried, counts[invalid], counts[noticed], 100*float64(counts[noticed])/float64(max(tried, 1)))
+	caught := counts[noticed] + counts[endless]
+	tried := caught + counts[survived]
+	fmt.Printf("%d mutants, and %d that do not compile; noticed %d, %d of them by the timeout: %.1f %%\n",
+		tried, counts[invalid], caught, counts[endless], 100*float64(caught)/float64(max(tried, 1)))
 	return failed
 }
 
@@ -139,8 +144,12 @@ func try(m mutant, dir string, timeout time.Duration) (verdict, error) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
-	if exec.CommandContext(ctx, binary, "-test.failfast", "-chaos", "50", "-flat", "4").Run() == nil {
+	err = exec.CommandContext(ctx, binary, "-test.failfast", "-chaos", "50", "-flat", "4").Run()
+	switch {
+	case err == nil:
 		return survived, nil
+	case ctx.Err() != nil:
+		return endless, nil
 	}
 	return noticed, nil
 }
