@@ -1,4 +1,4 @@
-.PHONY: test demo bench conformance fuzz mutate soak lint ci
+.PHONY: test demo bench conformance fuzz mutate soak fleet lint ci
 
 test: ## the tests, with the race detector
 	go test -race -shuffle=on ./...
@@ -21,6 +21,9 @@ mutate: ## break the package one place at a time: which breaks do its tests not 
 
 soak: ## 2000 streams whose connections drop, for ten minutes
 	cd bench && go run ./soak
+
+fleet: ## members and nodes of a fleet are killed and paused, for three minutes
+	cd fleet && go test -run TestChaos -chaos 3m -v .
 
 lint: ## more linters than CI runs
 	go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0 run ./...

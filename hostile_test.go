@@ -141,6 +141,41 @@ func allocated() uint64 {
 	return m.TotalAlloc
 }
 
+// TestRetryStorm: a server that asks for connections in a row, or for a wait without end.
+func TestRetryStorm(t *testing.T) {
+	for _, test := range []struct {
+		name        string
+		answer      http.HandlerFunc
+		connections int
+		least, most time.Duration // for all of them
+	}{
+		{"events, at once", stream("retry:0\ndata:1\n\n"), 1000, 1000 * 10 * time.Millisecond, 1000 * 20 * time.Millisecond},
+		{"nothing, at once", stream("retry:0\n\n"), 20, 5 * time.Minute, 12 * time.Minute},
+		{"Retry-After: 0", status(503, "Retry-After", "0"), 20, 20 * time.Second, 12 * time.Minute},
+		{"retry for ever", stream("retry:99999999999999999999\ndata:1\n\n"), 10, 10 * time.Hour, 20 * time.Hour},
+		{"Retry-After for ever", status(503, "Retry-After", "99999999999999999999"), 10, 10 * time.Hour, 20 * time.Hour},
+	} {
+		in(t, test.name, func(t *testing.T) {
+			start := time.Now()
+			waits(t, repeated(test.connections, test.answer)...)
+			requireWithin(t, test.least, test.most, time.Since(start))
+		})
+	}
+}
+
+// TestHugeID: an ID of a megabyte stays on its event, and no request carries it.
+func TestHugeID(t *testing.T) {
+	in(t, "", func(t *testing.T) {
+		huge := strings.Repeat("i", 1<<20)
+		s := serve(t, stream("id:1\ndata:1\n\nid:"+huge+"\ndata:2\n\n"), stream("id:2\ndata:2\n\n"))
+		got, err := all(t, (&sse.Client{HTTPClient: s.client}).Get(t.Context(), "http://memnet/"))
+		require.NoError(t, err)
+		require.Len(t, got, 3)
+		require.True(t, got[1].LastEventID == huge)
+		require.Equal(t, "- 1 2", s.lastEventIDs())
+	})
+}
+
 // TestByteAMinute: a server that sends just enough not to be silent. The line that it
 // never ends is given up at the limit, and the context ends the stream before.
 func TestByteAMinute(t *testing.T) {

@@ -15,7 +15,7 @@ var (
 	link    = regexp.MustCompile(`(?:\]\(|src="|srcset=")([^)"#:]+)[)"#]`) // but those to the web
 )
 
-// TestDocuments: each Go block of the README and of docs/ stands in a file that is compiled
+// TestDocuments: each Go block of the READMEs and of docs/ stands in a file that is compiled
 // and run, and each file and directory that they link to is there.
 func TestDocuments(t *testing.T) {
 	docs, err := filepath.Glob("docs/*.md")
@@ -23,7 +23,7 @@ func TestDocuments(t *testing.T) {
 	require.NotEmpty(t, docs)
 	names, err := filepath.Glob("example*_test.go")
 	require.NoError(t, err)
-	names = append(names, "bench/migrating_test.go") // of which bench/ runs the code
+	names = append(names, "bench/migrating_test.go", "fleet/example_test.go") // which those modules run
 	var examples strings.Builder
 	for _, name := range names {
 		b, err := os.ReadFile(name)
@@ -31,7 +31,7 @@ func TestDocuments(t *testing.T) {
 		examples.Write(b)
 	}
 	blocks := 0
-	for _, name := range append(docs, "README.md") {
+	for _, name := range append(docs, "README.md", "fleet/README.md") {
 		doc, err := os.ReadFile(name)
 		require.NoError(t, err)
 		for _, block := range goBlock.FindAllStringSubmatch(string(doc), -1) {
@@ -43,7 +43,7 @@ func TestDocuments(t *testing.T) {
 			require.NoError(t, err, name)
 		}
 	}
-	require.Equal(t, 14, blocks)
+	require.Equal(t, 15, blocks)
 }
 
 // TestDocumentsNameTests: the tests that docs/ name are there. A name may be the beginning
@@ -59,8 +59,12 @@ func TestDocumentsNameTests(t *testing.T) {
 			tests.Write(b)
 		}
 	}
-	doc, err := os.ReadFile("docs/reliability.md")
-	require.NoError(t, err)
+	var doc []byte
+	for _, name := range []string{"docs/reliability.md", "docs/fleet.md"} {
+		b, err := os.ReadFile(name)
+		require.NoError(t, err)
+		doc = append(doc, b...)
+	}
 	named := regexp.MustCompile(`(?:\bTest|-run )\w+`).FindAllString(string(doc), -1)
 	require.Greater(t, len(named), 20)
 	for _, name := range named {

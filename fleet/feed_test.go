@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -104,8 +105,7 @@ type tally struct {
 type handled struct {
 	last, repeats, leases int
 	token                 uint64
-	member                string // that handled the last event
-	at                    time.Time
+	owner                 string // that has had the last lease
 }
 
 type refusal struct{ member, stream string }
@@ -131,17 +131,30 @@ func (c *tally) add(member, stream, id string, token uint64) error {
 	case n <= s.last:
 		s.repeats++
 	}
-	s.last, s.token, s.member, s.at = max(n, s.last), token, member, time.Now()
+	s.last, s.token = max(n, s.last), token
 	return nil
 }
 
 // acquired counts a lease. Its predecessors are refused from then on.
-func (c *tally) acquired(stream string, token uint64) {
+func (c *tally) acquired(member, stream string, token uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s := c.of(stream)
 	s.leases++
-	s.token = max(s.token, token)
+	if token > s.token {
+		s.token, s.owner = token, member
+	}
+}
+
+// owners returns how many streams each member has had the last lease on.
+func (c *tally) owners() map[string]int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	owners := make(map[string]int)
+	for _, s := range c.streams {
+		owners[s.owner]++
+	}
+	return owners
 }
 
 func (c *tally) of(stream string) *handled {
@@ -166,6 +179,13 @@ func (c *tally) done(n, last int) bool {
 		}
 	}
 	return true
+}
+
+// late returns what was refused.
+func (c *tally) late() []refusal {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.refused)
 }
 
 // repeats returns how many events were handled again.

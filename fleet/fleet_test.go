@@ -99,7 +99,7 @@ func TestShares(t *testing.T) {
 	eventually(t, 10*time.Second, "all handled", func() bool { return count.done(streams, 10) })
 	require.Zero(t, count.repeats(), "nobody was killed")
 	require.Zero(t, count.gaps)
-	require.Empty(t, count.refused)
+	require.Empty(t, count.late())
 }
 
 // TestEnd: a stream that ends with 204 has ended for the fleet, and for who comes later.

@@ -2,6 +2,8 @@ package fleet
 
 import (
 	"context"
+	"errors"
+	"hash/fnv"
 	"sync"
 	"time"
 
@@ -15,6 +17,9 @@ type member struct {
 	*session
 	view    *view
 	workers map[string]*worker // by the keys of their leases
+	active  int                // of the workers, those that are not stopped
+	orphans map[string]bool    // leases of this member without a worker
+	heard   time.Time          // when the watch has brought something
 	shared  RebalanceInfo      // as told last
 	claims  chan struct{}      // as many as may be under way at a time
 
@@ -44,6 +49,8 @@ func (f *fleet) serve(ctx context.Context) error {
 		fleet: f, session: s,
 		view:    newView(s.id, f.streams),
 		workers: make(map[string]*worker),
+		orphans: make(map[string]bool),
+		heard:   time.Now(),
 		claims:  make(chan struct{}, maxClaims),
 		rewatch: make(chan struct{}, 1),
 		entries: make(chan entry),
@@ -85,15 +92,10 @@ func (m *member) run(ctx context.Context) error {
 			m.fencedOff(x)
 		case <-tick.C:
 			m.fence()
-			if m.view.behind(time.Now()) {
-				select {
-				case m.rewatch <- struct{}{}:
-				default:
-				}
-			}
+			m.checkWatch()
 		case <-done:
 			m.background.Go(m.leave)
-			done, ready = nil, false // what is there goes, and nothing new comes
+			done = nil
 			for _, w := range m.workers {
 				w.stop(nil)
 			}
@@ -103,7 +105,7 @@ func (m *member) run(ctx context.Context) error {
 			return context.Cause(m.session.ctx)
 		case done == nil && len(m.workers) == 0:
 			return nil
-		case ready:
+		case ready && done != nil: // else what is there goes, and nothing new comes
 			m.balance(ctx)
 		}
 	}
@@ -111,6 +113,7 @@ func (m *member) run(ctx context.Context) error {
 
 // take takes in an entry and all that wait behind it, and reports whether the view is whole.
 func (m *member) take(e entry) (ready bool) {
+	m.heard = time.Now()
 	for {
 		if e.key == "" {
 			ready = true
@@ -129,11 +132,22 @@ func (m *member) apply(e entry) {
 	if m.view.dead[m.session.id] {
 		m.end(ErrLeaseLost)
 	}
+	m.checkOrphan(e.key)
+}
+
+// checkOrphan notes a lease that this member has and does not use: the answer to its claim
+// was lost.
+func (m *member) checkOrphan(key string) {
+	if m.view.held[m.session.id][key] && m.workers[key] == nil {
+		m.orphans[key] = true
+	} else {
+		delete(m.orphans, key)
+	}
 }
 
 // balance gives streams away, or takes some, until this member has its share.
 func (m *member) balance(ctx context.Context) {
-	info, ok := m.view.share()
+	info, rank, ok := m.view.share()
 	if !ok {
 		return
 	}
@@ -141,54 +155,59 @@ func (m *member) balance(ctx context.Context) {
 		m.shared = info
 		call(m.trace.Rebalanced, info)
 	}
-	has := 0
-	for _, w := range m.workers {
-		if !w.stopped {
-			has++
+	for key := range m.orphans {
+		m.start(ctx, key)
+	}
+	if m.active > info.Share {
+		for _, w := range m.workers {
+			if !w.stopped && m.active > info.Share {
+				w.stopped = true
+				w.stop(nil)
+				m.active--
+			}
 		}
 	}
-	for key := range m.view.held[m.session.id] {
-		if m.workers[key] == nil { // a claim whose answer was lost
-			m.start(ctx, key)
-			has++
+	// First those that no other member tries first.
+	for _, first := range []bool{true, false} {
+		for key := range m.view.free {
+			if m.active >= info.Share {
+				return
+			}
+			if m.workers[key] == nil && (spread(key)%info.Members == rank) == first {
+				m.start(ctx, key)
+			}
 		}
 	}
-	for _, w := range m.workers {
-		if has <= info.Share {
-			break
-		}
-		if !w.stopped {
-			w.stopped = true
-			w.stop(nil)
-			has--
-		}
-	}
-	for key := range m.view.free {
-		if has >= info.Share {
-			break
-		}
-		if m.workers[key] == nil {
-			m.start(ctx, key)
-			has++
-		}
-	}
+}
+
+// spread returns a number that is as good as random for each key.
+func spread(key string) int {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(key))
+	return int(h.Sum32() >> 1)
 }
 
 // start makes a worker that tries to get a stream, and reads it.
 func (m *member) start(ctx context.Context, key string) {
 	w := newWorker(ctx, m, key, m.view.leases[key])
 	m.workers[key] = w
+	m.active++
 	delete(m.view.free, key)
+	delete(m.orphans, key)
 	go func() { m.exits <- w.run() }()
 }
 
 // exited takes in what a worker has left.
 func (m *member) exited(x exit) {
+	if !m.workers[x.key].stopped {
+		m.active--
+	}
 	delete(m.workers, x.key)
 	if x.lease.key != "" {
 		m.apply(x.lease)
 	}
 	m.view.refresh(x.key)
+	m.checkOrphan(x.key)
 }
 
 // fence deletes the records of members that were silent for their TTL, after which they
@@ -213,8 +232,11 @@ func (m *member) fencedOff(x fenced) {
 		p.fencing = false
 		p.seen = time.Now() // if it lives, it has another TTL
 	}
-	if x.found.key != "" {
+	switch {
+	case x.found.key != "":
 		m.apply(x.found)
+	case errors.Is(x.err, jetstream.ErrInvalidKey):
+		m.view.bury(x.id) // no member has such a name
 	}
 }
 
@@ -226,6 +248,19 @@ func (m *member) watch() {
 			m.forward(watcher)
 		}
 		_ = sleep(m.session.ctx, pause)
+	}
+}
+
+// checkWatch asks for another watch where this one has brought nothing for most of a TTL,
+// not even this member's own record, which is written three times in each.
+func (m *member) checkWatch() {
+	if time.Since(m.heard) < m.session.ttl*3/4 {
+		return
+	}
+	m.heard = time.Now()
+	select {
+	case m.rewatch <- struct{}{}:
+	default: // the last one is still to come
 	}
 }
 

@@ -98,9 +98,6 @@ func runFromEnv(ctx context.Context) error {
 	}
 	sink := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 100}}
 	post := func(ctx context.Context, what, stream, id string, token uint64) error {
-		if os.Getenv("FLEET_SINK") == "" {
-			return nil // nobody counts
-		}
 		form := url.Values{"member": {name}, "stream": {stream}, "id": {id}, "token": {strconv.FormatUint(token, 10)}}
 		req, err := http.NewRequestWithContext(ctx, http.MethodPost, os.Getenv("FLEET_SINK")+what, strings.NewReader(form.Encode()))
 		if err != nil {
@@ -122,6 +119,9 @@ func runFromEnv(ctx context.Context) error {
 	return Run(ctx, Config{
 		KV: kv, Member: name, LeaseTTL: ttl, Commit: CommitPolicy{Events: events, Interval: interval},
 		Handle: func(ctx context.Context, stream string, ev sse.Event) error {
+			if os.Getenv("FLEET_COUNT") == "leases" {
+				return nil
+			}
 			return post(ctx, "/event", stream, ev.LastEventID, FencingToken(ctx))
 		},
 		Trace: &Trace{
@@ -139,10 +139,16 @@ func runFromEnv(ctx context.Context) error {
 
 // serveSink serves a tally to members.
 func serveSink(t testing.TB, c *tally) string {
+	return serveSinkAfter(t, c, func(string, string) {})
+}
+
+// serveSinkAfter has each event wait for a function.
+func serveSinkAfter(t testing.TB, c *tally, wait func(member, id string)) string {
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		wait(r.FormValue("member"), r.FormValue("id"))
 		token, _ := strconv.ParseUint(r.FormValue("token"), 10, 64)
 		if r.URL.Path == "/lease" {
-			c.acquired(r.FormValue("stream"), token)
+			c.acquired(r.FormValue("member"), r.FormValue("stream"), token)
 		} else if err := c.add(r.FormValue("member"), r.FormValue("stream"), r.FormValue("id"), token); err != nil {
 			http.Error(w, err.Error(), http.StatusConflict)
 		}

@@ -95,17 +95,16 @@ func measure(t *testing.T, streams int) {
 	)
 	_, url := startCluster(t)
 	kv := newBucket(t, url, 3)
-	feeds := serveFeeds(t)
+	feeds, count := serveFeeds(t), newTally()
+	sink := serveSink(t, count)
 	began := time.Now()
 	var fleet []*process
 	for i := range members {
 		fleet = append(fleet, startProcess(t, "FLEET_ROLE=member", fmt.Sprint("FLEET_NAME=m", i), "FLEET_NATS="+url,
+			"FLEET_SINK="+sink, "FLEET_COUNT=leases",
 			"FLEET_TTL=15s", "FLEET_COMMIT=0", "FLEET_INTERVAL="+interval.String(), "FLEET_FEEDS="+feeds.URL, "FLEET_STREAMS="+strconv.Itoa(streams)))
 	}
-	eventually(t, 5*time.Minute, "even shares", func() bool {
-		_ = sleep(t.Context(), time.Second) // looking reads all of the bucket
-		return even(owners(t, kv), members, streams)
-	})
+	eventually(t, 5*time.Minute, "even shares", func() bool { return even(count.owners(), members, streams) })
 	t.Logf("%d streams shared evenly after %.0f s", streams, time.Since(began).Seconds())
 
 	ctx, cancel := context.WithCancel(t.Context())
@@ -127,12 +126,7 @@ func measure(t *testing.T, streams int) {
 	killed := time.Now()
 	fleet[1].kill()
 	took := func(members int) float64 {
-		eventually(t, 5*time.Minute, "even shares", func() bool {
-			_ = sleep(t.Context(), 500*time.Millisecond)
-			spread := owners(t, kv)
-			delete(spread, "m1")
-			return even(spread, members, streams)
-		})
+		eventually(t, 5*time.Minute, "even shares", func() bool { return even(count.owners(), members, streams) })
 		return time.Since(killed).Seconds()
 	}
 	t.Logf("killed with SIGKILL: all of its streams are leased again after %.1f s (TTL 15 s)", took(3))

@@ -169,7 +169,7 @@ func (s store) write(ctx context.Context, key string, revision uint64, try func(
 		switch {
 		case err == nil:
 			return entry{}, nil
-		case fatal(err):
+		case fatal(err) || errors.Is(err, jetstream.ErrInvalidKey):
 			return entry{}, err
 		case errors.Is(err, jetstream.ErrKeyRevisionMismatch) || errors.Is(err, jetstream.ErrKeyExists):
 			found, err := s.get(ctx, key)

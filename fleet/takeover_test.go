@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 )
 
@@ -29,13 +30,13 @@ func TestTakeover(t *testing.T) {
 		{"SIGTERM", syscall.SIGTERM, time.Second, 0},
 	} {
 		t.Run(end.name, func(t *testing.T) {
-			node := startNode(t, server.Options{})
-			kv := newBucket(t, node.ClientURL(), 1)
+			_, natsURL := startCluster(t)
+			kv := newBucket(t, natsURL, 3)
 			feeds, count := serveFeeds(t), newTally()
 			sink := serveSink(t, count)
 			var fleet []*process
 			for i := range 3 {
-				fleet = append(fleet, startMember(t, fmt.Sprint("m", i), node.ClientURL(), sink, feeds, streams, ttl, commit))
+				fleet = append(fleet, startMember(t, fmt.Sprint("m", i), natsURL, sink, feeds, streams, ttl, commit))
 			}
 			eventually(t, 20*time.Second, "even shares", func() bool { return even(owners(t, kv), 3, streams) })
 			feeds.publish(3)
@@ -43,12 +44,13 @@ func TestTakeover(t *testing.T) {
 
 			fleet[1].signal(end.signal)
 			took := eventually(t, end.within, "takeover of all streams", func() bool {
-				return even(owners(t, kv), 2, streams) && owners(t, kv)["m1"] == 0
+				return even(count.owners(), 2, streams) && count.owners()["m1"] == 0
 			})
 			feeds.publish(3)
 			caught := eventually(t, 10*time.Second, "all handled", func() bool { return count.done(streams, 6) })
 			t.Logf("%v: taken over in %v, of a lease of %v; the next events %v later; %d handled again", end.signal, took, ttl, caught, count.repeats())
 			require.LessOrEqual(t, count.repeats(), end.repeats)
+			require.True(t, even(owners(t, kv), 2, streams), "the bucket says the same")
 			require.Zero(t, count.gaps)
 
 			fleet[1].signal(syscall.SIGCONT) // the paused one takes part again, with a new lease
@@ -57,7 +59,7 @@ func TestTakeover(t *testing.T) {
 				feeds.publish(1)
 				eventually(t, 10*time.Second, "all handled", func() bool { return count.done(streams, 7) })
 			}
-			require.Empty(t, count.refused, "nobody was in the middle of an event")
+			require.Empty(t, count.late(), "nobody was in the middle of an event")
 		})
 	}
 }
@@ -94,4 +96,79 @@ func TestNATSAway(t *testing.T) {
 	require.LessOrEqual(t, count.repeats(), 4*streams, "those that were not committed")
 	require.Zero(t, count.gaps)
 	_ = stop
+}
+
+// TestPaused: what a member was handling when it was paused arrives late, and is refused by
+// its token; the position that another one has committed since stays.
+func TestPaused(t *testing.T) {
+	node := startNode(t, server.Options{})
+	kv := newBucket(t, node.ClientURL(), 1)
+	feeds, count := serveFeeds(t), newTally()
+	feeds.publish(1)
+	held, release := make(chan bool, 1), make(chan bool)
+	sink := serveSinkAfter(t, count, func(member, id string) {
+		if member == "m0" && id == "2" {
+			held <- true
+			<-release
+		}
+	})
+	paused := startMember(t, "m0", node.ClientURL(), sink, feeds, 2, time.Second, 1)
+	startMember(t, "m1", node.ClientURL(), sink, feeds, 2, time.Second, 1)
+	eventually(t, 10*time.Second, "one each", func() bool { return even(owners(t, kv), 2, 2) && count.done(2, 1) })
+	feeds.publish(1)
+	<-held
+	paused.signal(syscall.SIGSTOP)
+	feeds.publish(2)
+	eventually(t, 10*time.Second, "the other goes on with both", func() bool { return count.done(2, 4) })
+	require.Empty(t, count.late())
+	release <- true
+	paused.signal(syscall.SIGCONT)
+	eventually(t, 10*time.Second, "one each", func() bool { return even(owners(t, kv), 2, 2) && len(count.late()) == 1 })
+	require.Equal(t, "m0", count.late()[0].member)
+	feeds.publish(1)
+	eventually(t, 10*time.Second, "all handled", func() bool { return count.done(2, 5) })
+	require.Zero(t, count.gaps)
+	require.Zero(t, count.repeats(), "what was refused does not count")
+}
+
+// TestUnknownOwner: a lease is free after a TTL if its owner has no record.
+func TestUnknownOwner(t *testing.T) {
+	node := startNode(t, server.Options{})
+	for i, session := range []string{"ABC", "no name of a session"} {
+		kv, _, _ := bucketOn(t, node, jetstream.KeyValueConfig{Bucket: fmt.Sprint(i)})
+		feeds, count := serveFeeds(t), newTally()
+		feeds.publish(1)
+		url := feeds.urls(1)[0]
+		_, err := kv.Put(t.Context(), leaseKey(url), encode(leaseRecord{Stream: url, Session: session}))
+		require.NoError(t, err)
+		began := time.Now()
+		runMember(t, counting(kv, "a", count), []string{url})
+		eventually(t, 10*time.Second, "handled", func() bool { return count.done(1, 1) })
+		require.Greater(t, time.Since(began), time.Second, "the owner might have lived")
+	}
+}
+
+// TestFenced: a member whose record is deleted has lost its leases, and gets them anew.
+func TestFenced(t *testing.T) {
+	node := startNode(t, server.Options{})
+	kv := newBucket(t, node.ClientURL(), 1)
+	feeds, count := serveFeeds(t), newTally()
+	feeds.publish(1)
+	cfg := counting(kv, "a", count)
+	lost, tokens, committed := make(chan error, 10), make(chan uint64, 10), make(chan string, 10)
+	cfg.Trace = &Trace{
+		Acquired:  func(info StreamInfo) { tokens <- info.Token },
+		Committed: func(info StreamInfo) { committed <- info.LastEventID },
+		Lost:      func(info StreamInfo) { lost <- info.Err },
+	}
+	runMember(t, cfg, feeds.urls(1))
+	require.Equal(t, "1", <-committed)
+	keys, err := kv.ListKeysFiltered(t.Context(), memberPrefix+"*")
+	require.NoError(t, err)
+	require.NoError(t, kv.Delete(t.Context(), <-keys.Keys()))
+	require.Equal(t, ErrLeaseLost, <-lost)
+	require.Less(t, <-tokens, <-tokens)
+	feeds.publish(1)
+	eventually(t, 10*time.Second, "handled", func() bool { return count.done(1, 2) })
+	require.Zero(t, count.repeats())
 }

@@ -136,9 +136,9 @@ func (v *view) refresh(key string) {
 	}
 }
 
-// share returns how many streams are to be this member's, and among how many members; not
-// ok before its own record has been seen.
-func (v *view) share() (info RebalanceInfo, ok bool) {
+// share returns how many streams are to be this member's, and its rank among the members;
+// not ok before its own record has been seen.
+func (v *view) share() (info RebalanceInfo, rank int, ok bool) {
 	var members []string
 	for id, p := range v.peers {
 		if p.revision != 0 && !p.leaving {
@@ -147,14 +147,14 @@ func (v *view) share() (info RebalanceInfo, ok bool) {
 	}
 	slices.Sort(members)
 	info = RebalanceInfo{Members: len(members), Streams: len(v.streams) - v.ended}
-	i, ok := slices.BinarySearch(members, v.self)
+	rank, ok = slices.BinarySearch(members, v.self)
 	if ok {
 		info.Share = info.Streams / len(members)
-		if i < info.Streams%len(members) {
+		if rank < info.Streams%len(members) {
 			info.Share++
 		}
 	}
-	return info, ok
+	return info, rank, ok
 }
 
 // silent returns the sessions that nobody has heard of for their TTL.
@@ -166,15 +166,4 @@ func (v *view) silent(now time.Time) []string {
 		}
 	}
 	return ids
-}
-
-// behind reports whether the watch may have stopped: this member's record, which it renews
-// three times in a TTL, was not seen for most of one. It is not reported again at once.
-func (v *view) behind(now time.Time) bool {
-	p := v.peers[v.self]
-	if p == nil || now.Sub(p.seen) < p.ttl*3/4 {
-		return false
-	}
-	p.seen = now
-	return true
 }

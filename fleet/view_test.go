@@ -33,30 +33,31 @@ func gone(key string, revision uint64) entry {
 
 func TestViewShare(t *testing.T) {
 	v := testView("a", "b", "c", "d", "e", "f", "g")
-	_, ok := v.share()
+	_, _, ok := v.share()
 	require.False(t, ok, "before the own record is seen")
 	v.see(alive("self", 1))
-	info, ok := v.share()
+	info, _, ok := v.share()
 	require.True(t, ok)
 	require.Equal(t, RebalanceInfo{Members: 1, Streams: 7, Share: 7}, info)
 	v.see(alive("t", 2))
-	info, _ = v.share()
+	info, _, _ = v.share()
 	require.Equal(t, RebalanceInfo{Members: 2, Streams: 7, Share: 4}, info)
 	v.see(alive("r", 3))
 	v.see(alive("q", 4))
-	info, _ = v.share() // 2, 2, 2 and 1: who is last gets one less
+	info, rank, _ := v.share() // 2, 2, 2 and 1: who is last gets one less
+	require.Equal(t, 2, rank, "q, r, self, t")
 	require.Equal(t, RebalanceInfo{Members: 4, Streams: 7, Share: 2}, info)
 	v.see(alive("p", 5))
-	info, _ = v.share()
+	info, _, _ = v.share()
 	require.Equal(t, RebalanceInfo{Members: 5, Streams: 7, Share: 1}, info)
 
 	v.see(entry{key: memberPrefix + "p", value: encode(memberRecord{Member: "p", TTL: time.Second, Leaving: true}), revision: 6})
 	v.see(gone(memberPrefix+"q", 7))
 	v.see(entry{key: leaseKey("a"), value: encode(leaseRecord{Stream: "a", Ended: true}), revision: 8})
-	info, _ = v.share()
+	info, _, _ = v.share()
 	require.Equal(t, RebalanceInfo{Members: 3, Streams: 6, Share: 2}, info)
 	v.see(gone(leaseKey("a"), 9)) // an operator wants it read again
-	info, _ = v.share()
+	info, _, _ = v.share()
 	require.Equal(t, 7, info.Streams)
 }
 
@@ -114,15 +115,4 @@ func TestViewSilent(t *testing.T) {
 	v.see(gone(memberPrefix+"other", 0))
 	v.see(alive("other", 6))
 	require.NotContains(t, v.peers, "other", "the dead stay dead")
-}
-
-func TestViewBehind(t *testing.T) {
-	v := testView()
-	require.False(t, v.behind(noon.Add(time.Hour)), "nothing is seen yet")
-	v.see(alive("self", 1))
-	require.False(t, v.behind(noon.Add(749*time.Millisecond)))
-	require.True(t, v.behind(noon.Add(750*time.Millisecond)))
-	require.False(t, v.behind(noon.Add(751*time.Millisecond)), "it was just said")
-	v.apply(alive("self", 2), noon.Add(time.Second), time.Second)
-	require.False(t, v.behind(noon.Add(1749*time.Millisecond)))
 }
