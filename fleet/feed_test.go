@@ -181,6 +181,18 @@ func (c *tally) done(n, last int) bool {
 	return true
 }
 
+// missing tells of the streams that were not handled up to an event.
+func (c *tally) missing(last int) (streams []string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for name, s := range c.streams {
+		if s.last < last {
+			streams = append(streams, fmt.Sprintf("%s of %s: %d of %d, token %d", name, s.owner, s.last, last, s.token))
+		}
+	}
+	return streams
+}
+
 // late returns what was refused.
 func (c *tally) late() []refusal {
 	c.mu.Lock()

@@ -17,6 +17,7 @@ type member struct {
 	*session
 	view    *view
 	workers map[string]*worker // by the keys of their leases
+	claimed uint64             // claims so far
 	active  int                // of the workers, those that are not stopped
 	orphans map[string]bool    // leases of this member without a worker
 	heard   time.Time          // when the watch has brought something
@@ -189,7 +190,8 @@ func spread(key string) int {
 
 // start makes a worker that tries to get a stream, and reads it.
 func (m *member) start(ctx context.Context, key string) {
-	w := newWorker(ctx, m, key, m.view.leases[key])
+	m.claimed++
+	w := newWorker(ctx, m, key, m.view.leases[key], m.claimed)
 	m.workers[key] = w
 	m.active++
 	delete(m.view.free, key)
@@ -266,11 +268,7 @@ func (m *member) checkWatch() {
 
 // forward sends what a watcher sees, until it ends or another one is asked for.
 func (m *member) forward(watcher jetstream.KeyWatcher) {
-	defer func() {
-		_ = watcher.Stop() // it may have been stopped by the context
-		for range watcher.Updates() {
-		}
-	}()
+	defer drain(watcher)
 	for {
 		select {
 		case e, ok := <-watcher.Updates():

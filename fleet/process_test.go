@@ -39,7 +39,7 @@ func startProcess(t testing.TB, env ...string) *process {
 	t.Cleanup(func() {
 		p.signal(syscall.SIGKILL)
 		_ = p.cmd.Wait() // it was killed
-		if t.Failed() || os.Getenv("FLEET_DEBUG") != "" {
+		if t.Failed() {
 			t.Logf("%s:\n%s", env[:2], p.log.String())
 		}
 	})
@@ -111,6 +111,7 @@ func runFromEnv(ctx context.Context) error {
 		defer resp.Body.Close()
 		_, _ = io.Copy(io.Discard, resp.Body)
 		if resp.StatusCode == http.StatusConflict {
+			logLine("refused", stream, id, token)
 			<-ctx.Done() // another member has the stream: the lease is about to end
 			return context.Cause(ctx)
 		}

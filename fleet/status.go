@@ -43,11 +43,7 @@ func ReadStatus(ctx context.Context, kv jetstream.KeyValue) (Status, error) {
 	if err != nil {
 		return Status{}, err
 	}
-	defer func() {
-		_ = watcher.Stop()
-		for range watcher.Updates() {
-		}
-	}()
+	defer drain(watcher)
 	var (
 		status    Status
 		members   = make(map[string]string) // by session

@@ -37,6 +37,7 @@ type leaseRecord struct {
 	Stream  string `json:"stream"`
 	Session string `json:"session,omitempty"`
 	Member  string `json:"member,omitempty"`
+	Claim   uint64 `json:"claim,omitempty"` // counts the session's, so that no two records are the same
 	Ended   bool   `json:"ended,omitempty"` // for good: no session has it, and none takes it
 }
 
@@ -65,7 +66,7 @@ func encode(record any) []byte {
 	return b
 }
 
-// entry is what the bucket has at a key. Revision 0: nothing is known to be there.
+// entry is what the bucket has at a key; with revision 0, nothing.
 type entry struct {
 	key      string
 	value    []byte
@@ -83,8 +84,9 @@ var errTaken = errors.New("fleet: written by another member")
 // pause is between two tries to reach NATS.
 const pause = 100 * time.Millisecond
 
-// store writes to the bucket by compare-and-set. An answer that is lost says nothing
-// about the write: each value is written by one session alone, so that reading it tells.
+// store writes to the bucket by compare-and-set. An answer that is lost says nothing about
+// the write, and neither does a refusal at the time that NATS elects a leader, nor a
+// replica that is behind: what became of a write is told by a revision above the expected one alone.
 type store struct {
 	jetstream.KeyValue
 	timeout time.Duration // of one try
@@ -96,8 +98,8 @@ func (s store) status(ctx context.Context) (jetstream.KeyValueStatus, error) {
 	return s.Status(ctx)
 }
 
-// get returns what is at key, deleted if nothing is. What it returns may be out of date:
-// any replica answers.
+// get returns the value at key, at revision 0 if there is none. Any replica answers: it may
+// be out of date.
 func (s store) get(ctx context.Context, key string) (entry, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
@@ -111,24 +113,56 @@ func (s store) get(ctx context.Context, key string) (entry, error) {
 	return entryOf(e), nil
 }
 
+// last returns what was written last at key, a deletion too, which get knows no revision of.
+func (s store) last(ctx context.Context, key string) (entry, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	watcher, err := s.Watch(ctx, key)
+	if err != nil {
+		return entry{}, err
+	}
+	defer drain(watcher)
+	select {
+	case e := <-watcher.Updates():
+		if e == nil {
+			return entry{key: key, deleted: true}, nil
+		}
+		return entryOf(e), nil
+	case <-ctx.Done():
+		return entry{}, ctx.Err()
+	}
+}
+
+// drain ends a watcher, whose sender must not be left blocked.
+func drain(watcher jetstream.KeyWatcher) {
+	_ = watcher.Stop() // it may have been stopped by the context
+	for range watcher.Updates() {
+	}
+}
+
 // put writes value at key if the key's revision is still the given one, 0 for a key that
 // has no value. It tries until the value is written, or somebody else has written
 // (errTaken), or ctx is done, and returns what is there then as far as it is known.
 func (s store) put(ctx context.Context, key string, value []byte, revision uint64) (entry, error) {
-	now := entry{key: key, value: value}
-	write := func(ctx context.Context) (err error) {
+	written := entry{key: key, value: value}
+	try := func(ctx context.Context) (err error) {
 		if revision == 0 {
-			now.revision, err = s.Create(ctx, key, value)
+			written.revision, err = s.Create(ctx, key, value)
 		} else {
-			now.revision, err = s.Update(ctx, key, value, revision)
+			written.revision, err = s.Update(ctx, key, value, revision)
 		}
 		return err
 	}
-	done := func(e entry) bool { return !e.deleted && bytes.Equal(e.value, value) }
-	if found, err := s.write(ctx, key, revision, write, done); err != nil || found.key != "" {
-		return found, err
+	found, err := s.write(ctx, key, revision, try)
+	switch {
+	case err == nil:
+		return written, nil
+	case err == errTaken && !found.deleted && bytes.Equal(found.value, value):
+		return found, nil // by this member: the answer was lost
+	case err == errTaken && found.deleted && revision == 0:
+		return s.put(ctx, key, value, found.revision)
 	}
-	return now, nil
+	return found, err
 }
 
 // anyRevision makes del delete what is there.
@@ -136,14 +170,16 @@ const anyRevision = 0
 
 // del deletes key if its revision is still the given one, and tries as put does.
 func (s store) del(ctx context.Context, key string, revision uint64) (entry, error) {
-	write := func(ctx context.Context) error {
+	found, err := s.write(ctx, key, revision, func(ctx context.Context) error {
 		return s.Delete(ctx, key, jetstream.LastRevision(revision))
+	})
+	switch {
+	case err == nil:
+		return entry{key: key, deleted: true, revision: revision}, nil
+	case err == errTaken && found.deleted:
+		return found, nil
 	}
-	done := func(e entry) bool { return e.deleted }
-	if found, err := s.write(ctx, key, revision, write, done); err != nil {
-		return found, err
-	}
-	return entry{key: key, deleted: true, revision: revision}, nil
+	return found, err
 }
 
 // fence deletes the record of a session, so that it cannot be renewed. A record that was
@@ -159,9 +195,9 @@ func (s store) fence(ctx context.Context, key string, revision uint64) (entry, e
 	return s.del(ctx, key, revision)
 }
 
-// write calls try until it succeeds. Where that fails it returns what it found at key.
-func (s store) write(ctx context.Context, key string, revision uint64, try func(context.Context) error, done func(entry) bool) (found entry, err error) {
-	unanswered := false // a try whose answer was lost may have succeeded
+// write calls try until it succeeds, or the revision at key has become larger than the
+// given one: then it returns what is there, and errTaken.
+func (s store) write(ctx context.Context, key string, revision uint64, try func(context.Context) error) (found entry, err error) {
 	for {
 		tryCtx, cancel := context.WithTimeout(ctx, s.timeout)
 		err := try(tryCtx)
@@ -172,16 +208,11 @@ func (s store) write(ctx context.Context, key string, revision uint64, try func(
 		case fatal(err) || errors.Is(err, jetstream.ErrInvalidKey):
 			return entry{}, err
 		case errors.Is(err, jetstream.ErrKeyRevisionMismatch) || errors.Is(err, jetstream.ErrKeyExists):
-			found, err := s.get(ctx, key)
-			outdated := err != nil || !found.deleted && found.revision <= revision
-			switch {
-			case !outdated && done(found):
-				return found, nil
-			case !outdated || !unanswered:
-				return found, errTaken
+			for _, look := range []func(context.Context, string) (entry, error){s.get, s.last} {
+				if found, err := look(ctx, key); err == nil && found.revision > revision {
+					return found, errTaken
+				}
 			}
-		default:
-			unanswered = true
 		}
 		if err := sleep(ctx, pause); err != nil {
 			return entry{}, err

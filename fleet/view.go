@@ -30,9 +30,8 @@ type peer struct {
 }
 
 type lease struct {
-	revision uint64 // the largest seen at the key
+	revision uint64 // of what was written last at the key, a deletion too
 	session  string // "": nobody's
-	exists   bool
 	ended    bool
 }
 
@@ -97,14 +96,14 @@ func (v *view) applyLease(e entry, now time.Time, ttl time.Duration) {
 		return
 	}
 	old := v.leases[e.key]
-	if e.revision != 0 && (e.revision < old.revision || e.revision == old.revision && !e.deleted) {
+	if e.revision < old.revision || e.revision == old.revision && !e.deleted {
 		return
 	}
 	var record leaseRecord
 	if !e.deleted && json.Unmarshal(e.value, &record) != nil {
 		return
 	}
-	l := lease{max(e.revision, old.revision), record.Session, !e.deleted, record.Ended}
+	l := lease{e.revision, record.Session, record.Ended}
 	v.leases[e.key] = l
 	if old.ended != l.ended {
 		v.ended++

@@ -70,13 +70,12 @@ func TestViewFree(t *testing.T) {
 	require.False(t, v.free[key])
 	v.see(gone(key, 3))
 	require.True(t, v.free[key], "released")
-	require.False(t, v.leases[key].exists)
 	v.see(leased("a", "other", 2))
 	require.True(t, v.free[key], "what is old changes nothing")
 	v.see(leased("a", "other", 4))
 	v.see(gone(memberPrefix+"other", 5))
 	require.True(t, v.free[key], "its owner is over")
-	require.Equal(t, lease{revision: 4, session: "other", exists: true}, v.leases[key])
+	require.Equal(t, lease{revision: 4, session: "other"}, v.leases[key])
 	v.see(leased("a", "other", 6))
 	require.True(t, v.free[key], "a claim that came late")
 	v.see(leased("a", "third", 7))
@@ -91,9 +90,10 @@ func TestViewFree(t *testing.T) {
 	require.False(t, v.free[key])
 	v.see(leased("unknown to this member", "other", 11))
 	require.Len(t, v.leases, 1)
-	// A reader that found nothing does not know the revision.
-	v.see(gone(key, 0))
-	require.True(t, v.free[key])
+	v.see(gone(key, 10))
+	require.True(t, v.free[key], "who deletes knows what was there, and not yet the revision of the deletion")
+	v.see(gone(key, 9))
+	require.Equal(t, uint64(10), v.leases[key].revision)
 }
 
 func TestViewSilent(t *testing.T) {

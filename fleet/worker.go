@@ -17,6 +17,7 @@ type worker struct {
 	key    string // of the lease
 	stream string
 	lease  lease // as seen; nobody's, or held by a session that is over
+	claim  uint64
 
 	ctx      context.Context // of the stream; ends with handling, and when it is given away
 	stop     context.CancelCauseFunc
@@ -30,8 +31,8 @@ type exit struct {
 	lease entry
 }
 
-func newWorker(ctx context.Context, m *member, key string, l lease) *worker {
-	w := &worker{member: m, key: key, stream: m.streams[key], lease: l, handling: ctx}
+func newWorker(ctx context.Context, m *member, key string, l lease, claim uint64) *worker {
+	w := &worker{member: m, key: key, stream: m.streams[key], lease: l, claim: claim, handling: ctx}
 	w.ctx, w.stop = context.WithCancelCause(ctx)
 	return w
 }
@@ -71,12 +72,8 @@ func (w *worker) acquire() (entry, *position, error) {
 	case <-w.ctx.Done():
 		return entry{}, nil, w.ctx.Err()
 	}
-	record := leaseRecord{Stream: w.stream, Session: w.session.id, Member: w.cfg.Member}
-	revision := w.lease.revision
-	if !w.lease.exists {
-		revision = 0
-	}
-	lease, err := w.fleet.kv.put(w.ctx, w.key, encode(record), revision)
+	record := leaseRecord{Stream: w.stream, Session: w.session.id, Member: w.cfg.Member, Claim: w.claim}
+	lease, err := w.fleet.kv.put(w.ctx, w.key, encode(record), w.lease.revision)
 	if err != nil {
 		return lease, nil, err
 	}
