@@ -14,10 +14,10 @@ import (
 // however the stream is cut into reads and lines.
 
 const (
-	minBuffer = 512            // bytes: an idle stream costs little
-	maxBuffer = 64 << 10       // bytes, but for one large event
-	maxRead   = 32 << 10       // bytes of one Read: they are parsed while they are in the cache
-	keepLine  = maxComment + 2 // bytes: with its colon, and one that shows that there was more
+	minBuffer = 512                    // bytes: an idle stream costs little
+	maxBuffer = 64 << 10               // bytes, but for one large event
+	maxRead   = 32 << 10               // bytes of one Read: they are parsed while they are in the cache
+	keepLine  = maxComment + len(":+") // bytes: with its colon, and one that shows that there was more
 
 	maxEmptyReads = 100 // in a row, before io.ErrNoProgress
 

@@ -87,6 +87,15 @@ func TestDelayIsSpread(t *testing.T) {
 	for _, n := range quarters { // 500 expected, with a deviation of 19
 		assert.InDelta(t, 500, n, 150)
 	}
+	grown := sse.NewExponential(time.Second)
+	least := time.Hour
+	for i := range 2000 {
+		if wait := grown.NextBackOff(); i >= 5 {
+			requireWithin(t, 30*time.Second, time.Minute, wait)
+			least = min(least, wait)
+		}
+	}
+	assert.Less(t, least, 30500*time.Millisecond)
 }
 
 // TestRetryAfterAlone: a policy of no wait has no random part either.

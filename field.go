@@ -18,7 +18,7 @@ const (
 // addData takes the data line buf[start:end], whose value starts at value, and reports
 // whether the data keeps within the limit.
 func (p *Parser) addData(start, value, end, limit int) bool {
-	if value < end && p.buf[value] == ' ' {
+	if p.buf[value] == ' ' { // or the line's end
 		value++
 	}
 	if start < p.dubious {
