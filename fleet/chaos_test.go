@@ -12,7 +12,7 @@ import (
 )
 
 var (
-	chaosTime = flag.Duration("chaos", 20*time.Second, "how long members and nodes are killed and paused")
+	chaosTime = flag.Duration("chaos", 10*time.Second, "how long members and nodes are killed and paused")
 	chaosSeed = flag.Uint64("chaos.seed", 0, "of the faults; 0: a random one")
 )
 
