@@ -88,9 +88,6 @@ func TestGrowth(t *testing.T) {
 					length += data + 1
 					skipped -= len("data:\n") + data
 				}
-				if skipped < 2 {
-					t.Skip("no comment is so short")
-				}
 				stream := strings.NewReader(":" + strings.Repeat("c", skipped-2) + "\n" + event)
 				var p *sse.Parser
 				reads, got := 0, 0

@@ -43,17 +43,17 @@ func TestChaos(t *testing.T) {
 	}
 	published := 0
 	calm := func() time.Duration {
-		began := time.Now()
-		for {
-			spread, missing := owners(t, kv), count.missing(published)
-			if even(spread, members, streams) && len(missing) == 0 {
-				return time.Since(began)
+		var spread map[string]int
+		var missing []string
+		defer func() {
+			if t.Failed() {
+				t.Log(spread, missing)
 			}
-			if time.Since(began) > time.Minute {
-				require.Fail(t, "not even again, or not all handled", "%v %v", spread, missing)
-			}
-			time.Sleep(5 * time.Millisecond)
-		}
+		}()
+		return eventually(t, time.Minute, "even shares, and all handled", func() bool {
+			spread, missing = owners(t, kv), count.missing(published)
+			return even(spread, members, streams) && len(missing) == 0
+		})
 	}
 	t.Log("first even after", calm())
 

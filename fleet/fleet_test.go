@@ -117,6 +117,17 @@ func TestEnd(t *testing.T) {
 	})
 	require.ErrorIs(t, stop(), context.Canceled)
 	require.True(t, count.done(4, 5))
+
+	later := counting(kv, "b", count)
+	acquired, shared := make(chan StreamInfo, 10), make(chan RebalanceInfo, 10)
+	later.Trace = &Trace{
+		Acquired:   func(info StreamInfo) { acquired <- info },
+		Rebalanced: func(info RebalanceInfo) { shared <- info },
+	}
+	stop = runMember(t, later, feeds.urls(4))
+	require.Equal(t, RebalanceInfo{Members: 1}, <-shared, "there is nothing to share")
+	require.ErrorIs(t, stop(), context.Canceled)
+	require.Empty(t, acquired)
 }
 
 // TestHandlerError: an event comes again until it is handled, and no other before it.

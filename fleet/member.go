@@ -11,7 +11,7 @@ import (
 )
 
 // member is a member for the time of one session. All of its state belongs to the
-// goroutine of session; the others send to its channels.
+// goroutine of run; the others send to its channels.
 type member struct {
 	*fleet
 	*session

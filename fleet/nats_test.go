@@ -33,21 +33,26 @@ func startNode(t testing.TB, opts server.Options) *server.Server {
 	return node
 }
 
-// newBucket makes a bucket, as a program that runs a fleet would.
+// newBucket makes a bucket of so many replicas.
 func newBucket(t testing.TB, url string, replicas int) jetstream.KeyValue {
+	kv, _, _ := makeBucket(t, url, jetstream.KeyValueConfig{Bucket: "fleet", Replicas: replicas})
+	return kv
+}
+
+// makeBucket makes a bucket, as a program that runs a fleet would.
+func makeBucket(t testing.TB, url string, cfg jetstream.KeyValueConfig) (kv jetstream.KeyValue, js jetstream.JetStream, conn *nats.Conn) {
 	conn, err := nats.Connect(url, nats.MaxReconnects(-1), nats.RetryOnFailedConnect(true), nats.ReconnectWait(50*time.Millisecond))
 	require.NoError(t, err)
 	t.Cleanup(conn.Close)
-	js, err := jetstream.New(conn)
+	js, err = jetstream.New(conn)
 	require.NoError(t, err)
-	var kv jetstream.KeyValue
 	eventually(t, 30*time.Second, "a bucket", func() bool { // a cluster needs a moment
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 		defer cancel()
-		kv, err = js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: "fleet", Replicas: replicas})
+		kv, err = js.CreateOrUpdateKeyValue(ctx, cfg)
 		return err == nil
 	})
-	return kv
+	return kv, js, conn
 }
 
 // nodeProcess is a node of a cluster, until it is killed.

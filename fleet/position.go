@@ -1,7 +1,6 @@
 package fleet
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -29,10 +28,10 @@ type position struct {
 
 // openPosition reads the position, and writes it again under the lease: what a member
 // still tries to commit under an earlier one fails from then on.
-func (w *worker) openPosition(ctx context.Context, fence uint64) (*position, error) {
+func (w *worker) openPosition(fence uint64) (*position, error) {
 	p := &position{w: w, key: positionKey(w.stream)}
 	for {
-		old, err := w.fleet.kv.get(ctx, p.key)
+		old, err := w.fleet.kv.get(w.ctx, p.key)
 		if err == nil {
 			p.record = positionRecord{Stream: w.stream}
 			if !old.deleted {
@@ -44,7 +43,7 @@ func (w *worker) openPosition(ctx context.Context, fence uint64) (*position, err
 				return nil, errTaken
 			}
 			p.record.Fence = fence
-			old, err = w.fleet.kv.put(ctx, p.key, encode(p.record), old.revision)
+			old, err = w.fleet.kv.put(w.ctx, p.key, encode(p.record), old.revision)
 		}
 		if err == nil {
 			p.revision = old.revision
@@ -52,10 +51,11 @@ func (w *worker) openPosition(ctx context.Context, fence uint64) (*position, err
 			p.timer.Stop()
 			return p, nil
 		}
-		if err != errTaken && fatal(err) { // taken: by a commit of the member before, or read from a replica that is behind
+		if fatal(err) {
 			return nil, err
 		}
-		if err := sleep(ctx, pause); err != nil {
+		// The member before has committed meanwhile, or the replica that answered is behind.
+		if err := sleep(w.ctx, pause); err != nil {
 			return nil, err
 		}
 	}

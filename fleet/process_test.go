@@ -60,7 +60,7 @@ func (p *process) kill() {
 	_ = p.cmd.Wait()
 }
 
-// member starts a member whose events and leases are counted by the sink at an URL.
+// startMember starts a member whose events and leases are counted by the sink at a URL.
 func startMember(t testing.TB, name, natsURL, sink string, feeds *feeds, streams int, ttl time.Duration, commit int) *process {
 	return startProcess(t, "FLEET_ROLE=member", "FLEET_NAME="+name, "FLEET_NATS="+natsURL, "FLEET_SINK="+sink,
 		"FLEET_TTL="+ttl.String(), "FLEET_COMMIT="+strconv.Itoa(commit), "FLEET_INTERVAL=1s", "FLEET_FEEDS="+feeds.URL, "FLEET_STREAMS="+strconv.Itoa(streams))

@@ -105,11 +105,11 @@ func (v *view) applyLease(e entry, now time.Time, ttl time.Duration) {
 	}
 	l := lease{e.revision, record.Session, record.Ended}
 	v.leases[e.key] = l
-	if old.ended != l.ended {
+	switch {
+	case l.ended && !old.ended:
 		v.ended++
-		if old.ended {
-			v.ended -= 2
-		}
+	case old.ended && !l.ended:
+		v.ended--
 	}
 	delete(v.held[old.session], e.key)
 	if l.session != "" && !v.dead[l.session] {

@@ -77,7 +77,7 @@ func (w *worker) acquire() (entry, *position, error) {
 	if err != nil {
 		return lease, nil, err
 	}
-	p, err := w.openPosition(w.ctx, lease.revision)
+	p, err := w.openPosition(lease.revision)
 	if err != nil {
 		lease, _ = w.release(lease, false)
 		return lease, nil, err
@@ -173,7 +173,7 @@ func (w *worker) handle(ev sse.Event) error {
 	}
 }
 
-// newWait returns waits that double from least to most, half of them random.
+// newWait returns waits that double from least to most, each up to half longer or shorter at random.
 func newWait(least, most time.Duration) *backoff.ExponentialBackOff {
 	return backoff.NewExponentialBackOff(backoff.WithInitialInterval(least), backoff.WithMultiplier(2),
 		backoff.WithMaxInterval(most), backoff.WithMaxElapsedTime(0))

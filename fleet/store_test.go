@@ -1,0 +1,199 @@
+package fleet
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/stretchr/testify/require"
+)
+
+// troubled is a bucket in trouble: a real one, whose writes lose their answers or are refused, as
+// when NATS elects a leader, and whose reads are answered by a replica that is behind.
+type troubled struct {
+	jetstream.KeyValue
+	lose, refuse int // writes
+	behind       bool
+	seen         jetstream.KeyValueEntry // by that replica; nil: nothing
+}
+
+func (k *troubled) write(try func() error) error {
+	if k.refuse > 0 {
+		k.refuse--
+		return jetstream.ErrKeyRevisionMismatch
+	}
+	err := try()
+	if k.lose > 0 {
+		k.lose--
+		return context.DeadlineExceeded
+	}
+	return err
+}
+
+func (k *troubled) Create(ctx context.Context, key string, value []byte, opts ...jetstream.KVCreateOpt) (revision uint64, err error) {
+	err = k.write(func() (err error) {
+		revision, err = k.KeyValue.Create(ctx, key, value, opts...)
+		return err
+	})
+	return revision, err
+}
+
+func (k *troubled) Update(ctx context.Context, key string, value []byte, last uint64) (revision uint64, err error) {
+	err = k.write(func() (err error) {
+		revision, err = k.KeyValue.Update(ctx, key, value, last)
+		return err
+	})
+	return revision, err
+}
+
+func (k *troubled) Delete(ctx context.Context, key string, opts ...jetstream.KVDeleteOpt) error {
+	return k.write(func() error { return k.KeyValue.Delete(ctx, key, opts...) })
+}
+
+func (k *troubled) Get(ctx context.Context, key string) (jetstream.KeyValueEntry, error) {
+	switch {
+	case !k.behind:
+		return k.KeyValue.Get(ctx, key)
+	case k.seen == nil:
+		return nil, jetstream.ErrKeyNotFound
+	}
+	return k.seen, nil
+}
+
+// TestStore: what became of a write is known at its end, whatever went wrong.
+func TestStore(t *testing.T) {
+	node := startNode(t, server.Options{})
+	real := newBucket(t, node.ClientURL(), 1)
+	for _, test := range []struct {
+		name    string
+		trouble troubled
+	}{
+		{"none", troubled{}},
+		{"answers are lost", troubled{lose: 2}},
+		{"refused", troubled{refuse: 2}},
+		{"refused, and a replica that has seen nothing", troubled{refuse: 2, behind: true}},
+		{"answers are lost, and a replica that has seen nothing", troubled{lose: 2, behind: true}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			defer cancel()
+			in := func() store { // the same trouble for each write
+				trouble := test.trouble
+				trouble.KeyValue = real
+				return store{&trouble, time.Second}
+			}
+			const key = "lease.key"
+			one, err := in().put(ctx, key, []byte("one"), 0)
+			require.NoError(t, err)
+			two, err := in().put(ctx, key, []byte("two"), one.revision)
+			require.NoError(t, err)
+			require.Greater(t, two.revision, one.revision)
+			there, err := real.Get(ctx, key)
+			require.NoError(t, err)
+			require.Equal(t, two, entryOf(there))
+
+			for _, late := range []uint64{0, one.revision} { // somebody else was faster
+				found, err := in().put(ctx, key, []byte("three"), late)
+				require.Equal(t, errTaken, err)
+				require.Equal(t, two, found)
+			}
+			found, err := in().del(ctx, key, one.revision)
+			require.Equal(t, errTaken, err)
+			require.Equal(t, two, found)
+
+			gone, err := in().del(ctx, key, two.revision)
+			require.NoError(t, err)
+			require.True(t, gone.deleted)
+			_, err = real.Get(ctx, key)
+			require.ErrorIs(t, err, jetstream.ErrKeyNotFound, "it is really deleted")
+			again, err := in().put(ctx, key, []byte("again"), 0)
+			require.NoError(t, err)
+			require.NoError(t, real.Delete(ctx, key))
+			_, err = in().put(ctx, key, []byte("late"), again.revision)
+			require.Equal(t, errTaken, err, "a deletion is a write, too")
+		})
+	}
+}
+
+// TestOldReplica: a replica that still has an older value proves nothing.
+func TestOldReplica(t *testing.T) {
+	node := startNode(t, server.Options{})
+	real := newBucket(t, node.ClientURL(), 1)
+	s := store{real, time.Second}
+	one, err := s.put(t.Context(), "lease.key", []byte("one"), 0)
+	require.NoError(t, err)
+	old, err := real.Get(t.Context(), "lease.key")
+	require.NoError(t, err)
+	two, err := s.put(t.Context(), "lease.key", []byte("two"), one.revision)
+	require.NoError(t, err)
+	s = store{&troubled{KeyValue: real, refuse: 1, behind: true, seen: old}, time.Second}
+	three, err := s.put(t.Context(), "lease.key", []byte("three"), two.revision)
+	require.NoError(t, err)
+	require.Greater(t, three.revision, two.revision)
+}
+
+// TestFence: from when a position is opened under a lease, nothing is committed under an earlier one.
+func TestFence(t *testing.T) {
+	node := startNode(t, server.Options{})
+	kv := newBucket(t, node.ClientURL(), 1)
+	f, err := newFleet(Config{KV: kv, Handle: counting(kv, "", newTally()).Handle}, nil)
+	require.NoError(t, err)
+	s, err := f.join(t.Context())
+	require.NoError(t, err)
+	defer s.close(t.Context())
+	m := &member{fleet: f, session: s}
+	open := func(fence uint64) (*position, error) {
+		return newWorker(t.Context(), m, leaseKey("a"), lease{}, 1).openPosition(fence)
+	}
+	earlier, err := open(10)
+	require.NoError(t, err)
+	require.NoError(t, earlier.handled("1"))
+	later, err := open(20)
+	require.NoError(t, err)
+	require.Equal(t, "1", later.record.LastEventID)
+	require.True(t, s.valid(), "the member believes in its lease")
+	require.Equal(t, ErrLeaseLost, earlier.handled("2"))
+	require.Equal(t, ErrLeaseLost, earlier.close())
+	_, err = open(10)
+	require.Equal(t, errTaken, err, "and it does not get the position back")
+	require.NoError(t, later.handled("3"))
+	status, err := ReadStatus(t.Context(), kv)
+	require.NoError(t, err)
+	require.Equal(t, "3", status.Streams[0].LastEventID)
+}
+
+// silent is a watcher that sees nothing.
+type silent struct{ updates chan jetstream.KeyValueEntry }
+
+func (w silent) Updates() <-chan jetstream.KeyValueEntry { return w.updates }
+
+func (w silent) Stop() error {
+	close(w.updates)
+	return nil
+}
+
+// hushed is a bucket whose first watchers are silent.
+type hushed struct {
+	jetstream.KeyValue
+	watchers int
+}
+
+func (k *hushed) WatchFiltered(ctx context.Context, keys []string, opts ...jetstream.WatchOpt) (jetstream.KeyWatcher, error) {
+	if k.watchers > 0 {
+		k.watchers--
+		return silent{make(chan jetstream.KeyValueEntry)}, nil
+	}
+	return k.KeyValue.WatchFiltered(ctx, keys, opts...)
+}
+
+// TestSilentWatch: a watch that brings nothing, not even the member's own record, is begun anew.
+func TestSilentWatch(t *testing.T) {
+	node := startNode(t, server.Options{})
+	kv := &hushed{newBucket(t, node.ClientURL(), 1), 2}
+	feeds, count := serveFeeds(t), newTally()
+	feeds.publish(1)
+	runMember(t, counting(kv, "a", count), feeds.urls(1))
+	eventually(t, 10*time.Second, "handled", func() bool { return count.done(1, 1) })
+}
