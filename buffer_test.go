@@ -67,12 +67,12 @@ func TestNoReadBehindAnError(t *testing.T) {
 	require.Equal(t, 1, reads)
 }
 
-// TestGrowth: a full buffer of 64 KiB doubles where more than three quarters of it are kept,
+// TestGrowth: a full buffer of 64 KiB grows where more than three quarters of it are kept,
 // data lines and the beginning of a line; else those move to the front.
 func TestGrowth(t *testing.T) {
 	const size = sse.MaxBuffer
 	for _, test := range []struct{ kept, want int }{
-		{1, size}, {size/4*3 - 1, size}, {size / 4 * 3, size}, {size/4*3 + 1, 2 * size}, {size - 9, 2 * size},
+		{1, size}, {size/4*3 - 1, size}, {size / 4 * 3, size}, {size/4*3 + 1, 160 << 10}, {size - 9, 160 << 10},
 	} {
 		for _, data := range []int{0, 20_000} {
 			part := test.kept - data // of the line in the buffer

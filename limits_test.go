@@ -89,9 +89,24 @@ func TestEndlessLine(t *testing.T) {
 		p.Reset(io.MultiReader(strings.NewReader(name), watched))
 		require.ErrorIs(t, p.Next(), sse.ErrEventTooLarge)
 		require.Less(t, r.read, 1<<20+64<<10)
-		require.LessOrEqual(t, largest, 2<<20)
+		require.LessOrEqual(t, largest, 5<<18)
 		require.LessOrEqual(t, p.BufferSize(), sse.MaxBuffer, "what is given up is let go")
 	}
+}
+
+// TestLargestBuffer: data of the limit, and behind it a line without an end.
+func TestLargestBuffer(t *testing.T) {
+	var p sse.Parser
+	data := "data:" + strings.Repeat("x", sse.DefaultMaxEventSize-len("data:")) + "\n"
+	largest := 0
+	line := &endless{text: "event:" + strings.Repeat("x", 4096), max: 1 << 30}
+	p.Reset(io.MultiReader(strings.NewReader(data), readerFunc(func(b []byte) (int, error) {
+		largest = max(largest, p.BufferSize())
+		return line.Read(b)
+	})))
+	require.ErrorIs(t, p.Next(), sse.ErrEventTooLarge)
+	require.Equal(t, 80<<20, largest)
+	require.Less(t, line.read, sse.DefaultMaxEventSize+64<<10)
 }
 
 // TestSkippedLines: comments and unknown fields of 16 MiB are skipped without being stored.
@@ -102,7 +117,7 @@ func TestSkippedLines(t *testing.T) {
 		p.MaxEventSize = 1000
 		require.NoError(t, p.Next(), "%q", begin)
 		require.Equal(t, "1", string(p.Data()))
-		require.LessOrEqual(t, p.BufferSize(), 2*sse.MaxBuffer, "%q", begin)
+		require.LessOrEqual(t, p.BufferSize(), 160<<10, "%q", begin)
 	}
 }
 
