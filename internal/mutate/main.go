@@ -26,7 +26,7 @@ var files = []string{"parser.go", "field.go", "buffer.go", "reconnect.go", "stre
 func main() {
 	list := flag.Bool("list", false, "list the mutants, and run nothing")
 	at := flag.String("at", "", "run those alone whose position begins with `file:line`")
-	timeout := flag.Duration("timeout", time.Minute, "of a mutant's tests, after which it counts as noticed: several times as long as they take")
+	timeout := flag.Duration("timeout", 15*time.Second, "without a word from a mutant's tests, after which it counts as noticed: many times as long as one of them takes")
 	workers := flag.Int("j", runtime.NumCPU(), "mutants at a time")
 	flag.Parse()
 	if flag.NArg() > 0 {
@@ -66,7 +66,7 @@ type verdict int
 const (
 	noticed verdict = iota
 	survived
-	endless // its tests ran into the timeout
+	endless // one of its tests ran into the timeout
 	invalid // it does not compile
 )
 
@@ -142,9 +142,16 @@ func try(m mutant, dir string, timeout time.Duration) (verdict, error) {
 		}
 		return 0, fmt.Errorf("%w: %s", err, out)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	err = exec.CommandContext(ctx, binary, "-test.failfast", "-chaos", "50", "-flat", "4").Run()
+	silence := time.AfterFunc(timeout, cancel)
+	defer silence.Stop()
+	tests := exec.CommandContext(ctx, binary, "-test.failfast", "-test.v", "-chaos", "50", "-flat", "4")
+	tests.Stdout = writerFunc(func(p []byte) (int, error) {
+		silence.Reset(timeout)
+		return len(p), nil
+	})
+	err = tests.Run()
 	switch {
 	case err == nil:
 		return survived, nil
@@ -153,3 +160,7 @@ func try(m mutant, dir string, timeout time.Duration) (verdict, error) {
 	}
 	return noticed, nil
 }
+
+type writerFunc func(p []byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
