@@ -37,7 +37,7 @@ type StreamStatus struct {
 	Lag         time.Duration // from the first event that was handled and not committed then, to that commit
 }
 
-// ReadStatus reads the whole bucket.
+// ReadStatus reads the whole bucket, from any of its replicas, which may be a moment behind.
 func ReadStatus(ctx context.Context, kv jetstream.KeyValue) (Status, error) {
 	watcher, err := kv.WatchFiltered(ctx, []string{memberPrefix + "*", leasePrefix + "*", positionPrefix + "*"}, jetstream.IgnoreDeletes())
 	if err != nil {
