@@ -99,7 +99,8 @@ func runFromEnv(ctx context.Context) error {
 	sink := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 100}}
 	post := func(ctx context.Context, what, stream, id string, token uint64) error {
 		form := url.Values{"member": {name}, "stream": {stream}, "id": {id}, "token": {strconv.FormatUint(token, 10)}}
-		req, err := http.NewRequestWithContext(ctx, http.MethodPost, os.Getenv("FLEET_SINK")+what, strings.NewReader(form.Encode()))
+		// What is under way when the member is told to stop is brought to its end: it counts.
+		req, err := http.NewRequestWithContext(context.WithoutCancel(ctx), http.MethodPost, os.Getenv("FLEET_SINK")+what, strings.NewReader(form.Encode()))
 		if err != nil {
 			return err
 		}
