@@ -3,6 +3,7 @@ package sse_test
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"io"
 	"strconv"
 	"strings"
@@ -76,7 +77,7 @@ func BenchmarkParser(b *testing.B) {
 func BenchmarkRead(b *testing.B) {
 	perEvent(b, func(stream []byte) {
 		for _, err := range sse.Read(bytes.NewReader(stream)) {
-			if err != nil && err != io.ErrUnexpectedEOF {
+			if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
 				b.Fatal(err)
 			}
 		}

@@ -14,11 +14,11 @@ import (
 // however the stream is cut into reads and lines.
 
 const (
-	minBuffer = 512                    // bytes: an idle stream costs little
-	maxBuffer = 64 << 10               // bytes, but for one large event
-	minLarge  = maxBuffer / 2 * 5      // bytes: an event of a power of two and a few more takes a third less time
-	maxRead   = 32 << 10               // bytes of one Read: they are parsed while they are in the cache
-	keepLine  = maxComment + len(":+") // bytes: with its colon, and one that shows that there was more
+	minBuffer = 512               // bytes: an idle stream costs little
+	maxBuffer = 64 << 10          // bytes, but for one large event
+	minLarge  = maxBuffer / 2 * 5 // bytes: an event of a power of two and a few more takes a third less time
+	maxRead   = 32 << 10          // bytes of one Read: they are parsed while they are in the cache
+	minKeep   = len("event:+")    // bytes of a line that is skipped: they show what it is
 
 	maxEmptyReads = 100 // in a row, before io.ErrNoProgress
 
@@ -39,7 +39,7 @@ func (p *Parser) blank() bool {
 }
 
 // line consumes the next line, buf[start:end], which is valid until the next call; p.lf
-// is known. Of a line that nobody needs whole, bytes behind the first keepLine may be missing.
+// is known. A line that is not needed whole may be cut: see keep.
 func (p *Parser) line(limit int) (start, end int, err error) {
 	start = p.pos
 	if p.cr < start { // once per read, in a stream without CR
@@ -73,12 +73,13 @@ func index(b []byte, c byte) int {
 // readLine finds the next line where its end has not been read yet.
 func (p *Parser) readLine(limit int) (start, end int, err error) {
 	for {
-		if line := p.buf[p.pos:p.end]; stored(line) {
+		line := p.buf[p.pos:p.end]
+		if n, whole := p.keep(line); whole {
 			if len(line) > limit {
 				return 0, 0, ErrEventTooLarge
 			}
-		} else if len(line) > keepLine {
-			p.end = p.pos + keepLine // what is read next takes the place of what was behind it
+		} else if len(line) > n {
+			p.end = p.pos + n // what is read next takes the place of what was after it
 			p.checked = min(p.checked, p.end)
 		}
 		from, err := p.fill()
@@ -93,14 +94,29 @@ func (p *Parser) readLine(limit int) (start, end int, err error) {
 	}
 }
 
-// stored tells a line that must be kept whole by its beginning.
-func stored(line []byte) bool {
+// keep reports how many bytes of a line are needed, which its beginning shows, or that it
+// must be kept whole. One byte more than a hook gets shows that there was more.
+func (p *Parser) keep(line []byte) (n int, whole bool) {
 	name, _ := splitField(line)
 	switch string(name) {
 	case "data", "event", "id", "retry":
-		return len(name) < len(line)
+		if len(name) < len(line) {
+			return 0, true
+		}
+		return minKeep, false
+	case "":
+		if p.Comment != nil {
+			return len(":") + maxComment + 1, false
+		}
+	default:
+		if p.Unknown != nil {
+			return maxComment + 1, false
+		}
+		if p.keepText {
+			return maxText + 1, false
+		}
 	}
-	return false
+	return minKeep, false
 }
 
 // fill reads more bytes behind buf[pos:end] and returns where those start that no line
@@ -220,16 +236,56 @@ func (p *Parser) checkUTF8() {
 }
 
 // unfinishedRune returns the length of the incomplete encoding at the end of b.
-func unfinishedRune(b []byte) int {
+func unfinishedRune[S string | []byte](b S) int {
 	for n := 1; n < utf8.UTFMax && n <= len(b); n++ {
 		if last := b[len(b)-n:]; utf8.RuneStart(last[0]) {
-			if utf8.FullRune(last) {
+			if utf8.FullRune([]byte(last)) {
 				return 0
 			}
 			return n
 		}
 	}
 	return 0
+}
+
+// growth returns how many bytes longer b becomes when U+FFFD takes the place of what is
+// malformed.
+func growth(b []byte) int {
+	n := 0
+	for len(b) > 0 {
+		if valid := validPrefix(b); valid > 0 {
+			b = b[valid:]
+			continue
+		}
+		size := subpart(b)
+		n += len("\ufffd") - size
+		b = b[size:]
+	}
+	return n
+}
+
+// validPrefix returns the length of the well-formed text at the beginning of b.
+func validPrefix(b []byte) int {
+	n := 0
+	for n < len(b) {
+		r, size := utf8.DecodeRune(b[n:])
+		if r == utf8.RuneError && size <= 1 {
+			break
+		}
+		n += size
+	}
+	return n
+}
+
+// subpart returns the length of the maximal subpart of an ill-formed sequence at the
+// beginning of b: the longest start of some encoding, which utf8.FullRune tells by not
+// calling it full.
+func subpart(b []byte) int {
+	n := 1
+	for n < len(b) && !utf8.FullRune(b[:n+1]) {
+		n++
+	}
+	return n
 }
 
 func validUTF8(b []byte) []byte {
@@ -240,16 +296,15 @@ func validUTF8(b []byte) []byte {
 }
 
 // appendValidUTF8 appends src with U+FFFD for each maximal subpart of an ill-formed
-// sequence, as the Encoding standard's decoder does. The subpart is the longest start
-// of some encoding, which utf8.FullRune tells by not calling it full.
+// sequence, as the Encoding standard's decoder does.
 func appendValidUTF8(dst, src []byte) []byte {
 	for len(src) > 0 {
-		r, n := utf8.DecodeRune(src)
-		for n < len(src) && !utf8.FullRune(src[:n+1]) {
-			n++
+		n := validPrefix(src)
+		dst = append(dst, src[:n]...)
+		if src = src[n:]; len(src) > 0 {
+			dst = append(dst, "\ufffd"...)
+			src = src[subpart(src):]
 		}
-		dst = utf8.AppendRune(dst, r)
-		src = src[n:]
 	}
 	return dst
 }

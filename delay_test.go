@@ -108,7 +108,7 @@ func TestRetryAfterAlone(t *testing.T) {
 		}}
 		_, err := all(t, c.Get(t.Context(), "http://memnet/"))
 		require.NoError(t, err)
-		require.Equal(t, []time.Duration{7 * time.Second, time.Second}, tr.waits)
+		require.Equal(t, []time.Duration{7 * time.Second, 0}, tr.waits)
 	})
 }
 
@@ -168,7 +168,15 @@ func TestRetryAfter(t *testing.T) {
 		"date next century": {"Fri, 01 Jan 2100 00:00:00 GMT", time.Hour, time.Hour + s},
 		"negative":          {"-7", s, 2 * s},
 		"no number":         {"soon", s, 2 * s},
-		"fraction":          {"7.5", s, 2 * s},
+		"fraction":          {"7.5", 7500 * time.Millisecond, 8500 * time.Millisecond},
+		"small fraction":    {"0.5", s, 2 * s}, // the reconnection time is longer
+		"long fraction":     {"7.000000000000000000001", 7 * s, 8 * s},
+		"no fraction":       {"7.", s, 2 * s},
+		"no whole part":     {".5", s, 2 * s},
+		"two points":        {"7.5.5", s, 2 * s},
+		"sign in fraction":  {"7.-5", s, 2 * s},
+		"clamped fraction":  {"3600.5", time.Hour, time.Hour + s},
+		"overflow, too":     {"99999999999999999999999.9", time.Hour, time.Hour + s},
 		"empty":             {"", s, 2 * s},
 	} {
 		for _, code := range []int{408, 425, 429, 500, 502, 503, 504} {
@@ -195,12 +203,19 @@ func TestRetryAfter(t *testing.T) {
 	})
 	in(t, "custom Backoff", func(t *testing.T) {
 		srv := serve(t, status(503, "Retry-After", "100"), status(503, "Retry-After", "100"))
-		next := []time.Duration{3 * s, 1 << 62}
+		next := []time.Duration{3 * s, 200 * s}
 		c := sse.Client{HTTPClient: srv.client, Reconnect: sse.Transient, NewBackoff: func(time.Duration) sse.Backoff { return &row{next} }}
 		_, err := all(t, c.Get(t.Context(), "http://memnet/"))
 		require.NoError(t, err)
 		requireWithin(t, 100*s, 103*s, srv.waits()[0])
-		requireWithin(t, 100*s, 100*s+time.Hour, srv.waits()[1])
+		requireWithin(t, 200*s, 300*s, srv.waits()[1])
+	})
+	in(t, "custom Backoff, Retry-After zero", func(t *testing.T) {
+		srv := serve(t, status(503, "Retry-After", "0"), status(503))
+		c := sse.Client{HTTPClient: srv.client, Reconnect: sse.Transient, NewBackoff: every(20 * s)}
+		_, err := all(t, c.Get(t.Context(), "http://memnet/"))
+		require.NoError(t, err)
+		require.Equal(t, []time.Duration{20 * s, 20 * s}, srv.waits(), "shortened by nothing")
 	})
 }
 
@@ -213,19 +228,20 @@ func (r *row) NextBackOff() time.Duration {
 	return d
 }
 
-// TestBackoff: built at the first failure after progress with the reconnection time,
-// asked once for each wait, and never believed below the reconnection time.
+// TestBackoff: built at the first failure after progress with the reconnection time, and
+// asked once for each wait, which only the server's own retry lengthens.
 func TestBackoff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t,
 			status(503), status(503), // no progress
-			stream("retry:3000\n\n"),             // none either, but the reconnection time holds
-			stream("data:1\n\n"),                 // progress
-			status(503),                          //
-			stream("id:1\n\n"),                   // progress without an event
-			stream("retry:1\ndata:2\n\n"),        // progress
-			stream("data:3\n\nretry:0\nretry:x"), // the last valid value stays
-			stream("data:4\n\n"),
+			stream("retry:3000\n\n"),                   // none either, but the reconnection time holds
+			stream("data:1\n\n"),                       // progress
+			status(503),                                //
+			stream("id:1\n\n"),                         // progress without an event
+			stream("retry:1\nid:2\ndata:2\n\n"),        // progress
+			stream("id:3\ndata:3\n\nretry:0\nretry:x"), // the last valid value stays
+			stream("id:4\ndata:4\n\n"),
+			stream("data:5\n\nid:4\ndata:4\n\n"), // none: the ID in force is what it was
 		)
 		var initial []time.Duration
 		asked := 0
@@ -237,8 +253,8 @@ func TestBackoff(t *testing.T) {
 		require.NoError(t, err)
 		const ms, sec = time.Millisecond, time.Second
 		require.Equal(t, []time.Duration{sec, 3 * sec, 3 * sec, 10 * ms, 10 * ms, 10 * ms}, initial)
-		require.Equal(t, 9, asked)
-		require.Equal(t, []time.Duration{sec, sec, 3 * sec, 3 * sec, 3 * sec, 3 * sec, 10 * ms, 10 * ms, 10 * ms}, s.waits())
+		require.Equal(t, 10, asked)
+		require.Equal(t, []time.Duration{0, 0, 3 * sec, 3 * sec, 3 * sec, 3 * sec, 10 * ms, 10 * ms, 10 * ms, 10 * ms}, s.waits())
 	})
 }
 

@@ -35,7 +35,7 @@ func (s ReadyState) String() string {
 	return fmt.Sprintf("ReadyState(%d)", int(s))
 }
 
-var errClosed = errors.New("sse: EventSource closed")
+var errSourceClosed = errors.New("sse: EventSource closed")
 
 // An EventSource is the HTML standard's interface to an event stream: listeners that are
 // called for each event, and a state. Programs that have no reason to look like a
@@ -80,7 +80,7 @@ const (
 func NewEventSource(url string) (*EventSource, error) {
 	req, err := http.NewRequestWithContext(context.Background(), http.MethodGet, url, nil) // Run has the context
 	if err != nil {
-		return nil, err
+		return nil, redact(err)
 	}
 	if !req.URL.IsAbs() {
 		return nil, relativeURL(url)
@@ -94,7 +94,7 @@ func NewEventSource(url string) (*EventSource, error) {
 }
 
 func relativeURL(s string) error {
-	return &url.Error{Op: "parse", URL: s, Err: errors.New("sse: the URL of an EventSource must be absolute")}
+	return &url.Error{Op: "parse", URL: redactText(s), Err: errors.New("sse: the URL of an EventSource must be absolute")}
 }
 
 // EventSource returns an EventSource on the events that [Client.Events] gives for req,
@@ -171,7 +171,7 @@ func (es *EventSource) Close() {
 	defer es.mu.Unlock()
 	es.state = Closed
 	if es.cancel != nil {
-		es.cancel(errClosed)
+		es.cancel(errSourceClosed)
 	}
 }
 

@@ -66,7 +66,7 @@ func TestEventSource(t *testing.T) {
 			"open 200 OPEN", `message "1" OPEN`, "error EOF CONNECTING",
 			"open 200 OPEN", `e "2" OPEN`, "error unexpected EOF CONNECTING",
 			`error Get "http://memnet/feed?a=b": EOF CONNECTING`,
-			`error sse: 503 Service Unavailable: "data: refused" CLOSED`,
+			`error sse: GET http://memnet/feed: 503 Service Unavailable: "data: refused" CLOSED`,
 		}, l.lines)
 		require.EqualError(t, es.Run(t.Context()), "sse: EventSource.Run can be called once")
 	})
@@ -85,7 +85,7 @@ func TestEventSourceOfClient(t *testing.T) {
 		require.NoError(t, es.Run(t.Context()))
 		require.Equal(t, "7 8 8", s.lastEventIDs())
 		require.Equal(t, []string{"open 200 OPEN", `message "1" OPEN`, "error EOF CONNECTING",
-			`error sse: 503 Service Unavailable: "data: refused" CONNECTING`, "error sse: 204 No Content CLOSED"}, l.lines)
+			`error sse: GET http://memnet/: 503 Service Unavailable: "data: refused" CONNECTING`, "error sse: 204 No Content CLOSED"}, l.lines)
 		require.Equal(t, 3, tr.connects)
 		require.Len(t, tr.infos, 3)
 		require.Contains(t, tr.String(), "open")

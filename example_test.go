@@ -1,6 +1,7 @@
 package sse_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -71,7 +72,7 @@ func ask(ctx context.Context, url, key, question string) error {
 	if err != nil {
 		return err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(string(body)))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
 	if err != nil {
 		return err
 	}
@@ -80,39 +81,80 @@ func ask(ctx context.Context, url, key, question string) error {
 
 	type chunk struct {
 		Choices []struct{ Delta struct{ Content string } }
+		Error   *struct{ Message string } // some services fail in the middle of an answer
 	}
 	client := sse.Client{IdleTimeout: time.Minute} // a POST is never sent twice, unless you say so
 	for c, err := range sse.Decode[chunk](client.Events(req), "[DONE]") {
 		if err != nil {
-			return err // *sse.ResponseError holds the status, header and body of a refusal
+			return explain(err)
+		}
+		if c.Error != nil {
+			return errors.New(c.Error.Message)
 		}
 		for _, choice := range c.Choices {
 			fmt.Print(choice.Delta.Content)
 		}
 	}
-	return nil
+	return nil // the answer is complete: without its [DONE] the loop would have ended with an error
+}
+
+// explain adds the service's own message to an error: from the body of a refusal, or from
+// text that came in place of events.
+func explain(err error) error {
+	var text []byte
+	var refusal *sse.ResponseError
+	var unfinished *sse.UnfinishedError
+	switch {
+	case errors.As(err, &refusal):
+		text = refusal.Body
+	case errors.As(err, &unfinished):
+		text = []byte(unfinished.Text)
+	}
+	var service struct{ Error struct{ Message string } }
+	if json.Unmarshal(text, &service) == nil && service.Error.Message != "" {
+		return fmt.Errorf("%s: %w", service.Error.Message, err)
+	}
+	return err
 }
 
 func ExampleClient_Events_llm() {
+	const chunk = `data: {"choices":[{"index":0,"delta":{"content":"Hello"}}]}` + "\n\n"
+	answers := map[string]string{
+		"/complete":  chunk + "data: [DONE]\n\n",
+		"/truncated": chunk,
+		"/error":     chunk + `data: {"error":{"message":"overloaded"}}` + "\n\n",
+		"/bare":      `{"error":{"message":"no such model"}}`,
+	}
 	model := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Authorization") != "Bearer secret" {
-			http.Error(w, `{"error": "invalid key"}`, http.StatusUnauthorized)
+			http.Error(w, `{"error":{"message":"invalid key"}}`, http.StatusUnauthorized)
 			return
 		}
 		w.Header().Set("Content-Type", "text/event-stream")
-		for _, word := range []string{"Hel", "lo", " there.\\n"} {
-			fmt.Fprintf(w, `data: {"choices":[{"index":0,"delta":{"content":"%s"}}]}`+"\n\n", word)
-		}
-		fmt.Fprint(w, "data: [DONE]\n\n")
+		fmt.Fprint(w, answers[r.URL.Path])
 	}))
 	defer model.Close()
 
-	fmt.Println(ask(context.Background(), model.URL, "secret", "Hello?"))
-	fmt.Println(ask(context.Background(), model.URL, "guess", "Hello?"))
+	show := func(err error) {
+		fmt.Println()
+		if err != nil { // its address is another in each run
+			fmt.Println(strings.ReplaceAll(err.Error(), model.URL, "https://api.example"))
+		}
+	}
+	for _, path := range []string{"/complete", "/truncated", "/error", "/bare"} {
+		show(ask(context.Background(), model.URL+path, "secret", "Hello?"))
+	}
+	show(ask(context.Background(), model.URL+"/complete", "guess", "Hello?"))
 	// Output:
-	// Hello there.
-	// <nil>
-	// sse: 401 Unauthorized: "{\"error\": \"invalid key\"}"
+	// Hello
+	// Hello
+	// sse: the stream ended early
+	// Hello
+	// overloaded
+	//
+	// no such model: sse: the stream ended early, after text that is no event: "{\"error\":{\"message\":\"no such model\"}}"
+	//
+	// invalid key: sse: POST https://api.example/complete: 401 Unauthorized: "{\"error\":{\"message\":\"invalid key\"}}"
 }
 
 // TestFeed tests a handler that serves events. In the bubble time is fake: hours of a
@@ -378,12 +420,16 @@ func ExampleClient_policy() {
 		},
 	}
 	for ev, err := range client.Get(context.Background(), feed.URL) {
-		fmt.Println(ev.Data, err)
+		if err != nil {
+			fmt.Println(strings.ReplaceAll(err.Error(), feed.URL, "https://feed.example"))
+			break
+		}
+		fmt.Println(ev.Data)
 	}
 	fmt.Println(requests, "requests")
 	// Output:
-	// one <nil>
-	//  sse: giving up: sse: 404 Not Found: "moving house"
+	// one
+	// sse: giving up: sse: GET https://feed.example: 404 Not Found: "moving house"
 	// 3 requests
 }
 
@@ -399,7 +445,7 @@ func ExampleRead() {
 	}
 	// Output:
 	// greeting: "hello\nworld"
-	// unexpected EOF
+	// sse: the stream ended inside an event: type "message", ID "", data "cut off"
 }
 
 // The Parser allocates nothing for an event: its data is borrowed until the next one.

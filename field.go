@@ -9,7 +9,8 @@ import (
 // The middle of the Parser: from a line to what it says of the current block.
 
 const (
-	maxComment = 64 << 10 // bytes of a comment that a hook gets
+	maxComment = 64 << 10 // bytes of a comment or an unknown line that a hook gets
+	maxText    = 1 << 10  // bytes of UnfinishedError.Text
 
 	maxTypes   = 64 // event types kept as strings
 	maxTypeLen = 64 // bytes of the longest of them
@@ -22,14 +23,20 @@ func (p *Parser) addData(start, value, end, limit int) bool {
 		value++
 	}
 	if start < p.dubious {
-		p.malformed = true
+		p.suspect(value, end)
 	}
 	if !p.hasData {
 		p.hasData, p.from, p.to = true, value, end
 	} else {
 		p.join(value, end)
 	}
-	return max(end-start, p.to-p.from) <= limit
+	return max(end-start, p.to-p.from+p.growth) <= limit
+}
+
+// suspect marks the data as possibly malformed, because the value in buf[value:end] may be.
+func (p *Parser) suspect(value, end int) {
+	p.malformed = true
+	p.growth += growth(p.buf[value:end])
 }
 
 // join adds a line to the data in place: the data so far ends before the line, whose
@@ -47,13 +54,14 @@ func (p *Parser) field(start, end, limit int) bool {
 	switch string(name) {
 	case "":
 		if p.Comment != nil {
-			p.comment(value, start < p.dubious)
+			p.Comment(clean(value, maxComment, start < p.dubious))
 		}
 		return true
 	case "data":
 		return p.addData(start, end, end, limit) // one without a colon: the loop takes the others
 	case "event", "id", "retry":
 	default:
+		p.unknown(line, start < p.dubious)
 		return true
 	}
 	if len(line) > limit {
@@ -63,6 +71,9 @@ func (p *Parser) field(start, end, limit int) bool {
 		value = value[1:]
 	}
 	if start < p.dubious {
+		if len(value)+growth(value) > limit {
+			return false
+		}
 		value = validUTF8(value)
 	}
 	switch name[0] {
@@ -91,15 +102,28 @@ func splitField(line []byte) (name, value []byte) {
 	return line, nil
 }
 
-func (p *Parser) comment(text []byte, dubious bool) {
-	if len(text) > maxComment {
-		text = text[:maxComment]
-		text = text[:len(text)-unfinishedRune(text)]
+// unknown handles a line that is no comment and no field of the standard.
+func (p *Parser) unknown(line []byte, dubious bool) {
+	if p.Unknown != nil {
+		p.Unknown(clean(line, maxComment, dubious))
 	}
+	if !p.keepText || len(p.text) >= maxText {
+		return
+	}
+	if len(p.text) > 0 {
+		p.text = append(p.text, '\n')
+	}
+	p.text = clip(append(p.text, clean(line, maxText, dubious)...), maxText)
+}
+
+// clean returns the first bytes of a line's text, at most limit of them before U+FFFD
+// takes the place of what is malformed.
+func clean(text []byte, limit int, dubious bool) []byte {
+	text = clip(text, limit)
 	if dubious {
 		text = validUTF8(text)
 	}
-	p.Comment(text)
+	return text
 }
 
 // intern returns typ as a string that is allocated once for all events of the type.

@@ -8,6 +8,7 @@ import (
 	"math/big"
 	"net"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -163,24 +164,27 @@ func (s *scripted) serve(t *testing.T, conn net.Conn) {
 
 func letters(r rune) rune { return 'a' + r%26 }
 
+var decimal = regexp.MustCompile(`^[0-9]+(\.[0-9]+)?$`)
+
 // FuzzRetryAfter: whatever a server asks for is within limits, and seconds are taken as
-// they are.
+// they are, with a fraction or without.
 func FuzzRetryAfter(f *testing.F) {
-	for _, v := range []string{"", "0", "120", "3601", "99999999999999999999", "-1", "+1", "1.5", " 7", "Fri, 01 Jan 2100 00:00:00 GMT", "Fri, 01 Jan 1999 00:00:00 GMT"} {
+	for _, v := range []string{"", "0", "120", "3601", "99999999999999999999", "-1", "+1", "1.5", "1.", ".5", "3600.5", " 7", "Fri, 01 Jan 2100 00:00:00 GMT", "Fri, 01 Jan 1999 00:00:00 GMT"} {
 		f.Add(v)
 	}
 	f.Fuzz(func(t *testing.T, v string) {
 		d, ok := sse.RetryAfter(http.Header{"Retry-After": {v}})
 		require.GreaterOrEqual(t, d, time.Duration(0))
 		require.LessOrEqual(t, d, time.Hour)
-		digits := v != "" && strings.Trim(v, "0123456789") == ""
+		number := decimal.MatchString(v)
 		_, err := http.ParseTime(v)
-		require.Equal(t, digits || err == nil, ok)
-		if digits {
-			n, _ := new(big.Int).SetString(v, 10)
+		require.Equal(t, number || err == nil, ok)
+		if number {
+			n, _ := new(big.Rat).SetString(v)
+			n.Mul(n, big.NewRat(int64(time.Second), 1))
 			want := time.Hour
-			if n.Cmp(big.NewInt(3600)) < 0 {
-				want = time.Duration(n.Int64()) * time.Second
+			if n.Cmp(big.NewRat(int64(time.Hour), 1)) < 0 {
+				want = time.Duration(new(big.Int).Quo(n.Num(), n.Denom()).Int64())
 			}
 			require.Equal(t, want, d)
 		}

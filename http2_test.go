@@ -5,7 +5,9 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -77,63 +79,198 @@ func TestHTTP2Ends(t *testing.T) {
 	}
 }
 
-// TestHTTP2DeadConnection: nothing comes any more on a connection that streams share, and
-// nothing says so. New streams would go on using it, for as long as TCP lets them.
-func TestHTTP2DeadConnection(t *testing.T) {
-	const idle, waits = time.Minute, 10 * time.Second
-	for name, recovers := range map[string][]time.Duration{
-		// At the first event, each half a minute after the one before it, they fall silent.
-		"one stream": {30*time.Second + idle + waits},
-		// The connection is never without one of these, and the first one tries it twice.
-		"two streams": {30*time.Second + 2*idle + waits, time.Minute + idle + waits},
-	} {
-		in(t, name, func(t *testing.T) {
-			l := memnet.Listen()
-			defer l.Close()
-			go func() {
-				dead, err := l.Accept()
-				if err != nil {
-					return
-				}
-				defer dead.Close()
-				go io.Copy(io.Discard, dead)
-				_, _ = io.WriteString(dead, frame(frameSettings, 0, 0, ""))
-				for n := range recovers {
-					time.Sleep(30 * time.Second)
-					stream := byte(2*n + 1)
-					_, _ = io.WriteString(dead, frame(frameHeaders, endHeaders, stream, status200+eventStream)+
-						frame(frameData, 0, stream, "data:1\n\n"))
-				}
-				for n := 1; ; n++ {
-					conn, err := l.Accept()
-					if err != nil {
-						return
-					}
-					go serveFrames(conn, n, "", "")
-				}
-			}()
-			protocols := new(http.Protocols)
-			protocols.SetUnencryptedHTTP2(true)
-			transport := &http.Transport{DialContext: l.DialContext, Protocols: protocols}
-			defer transport.CloseIdleConnections()
-			c := sse.Client{HTTPClient: &http.Client{Transport: transport}, IdleTimeout: idle}
-			ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
-			defer cancel()
+// A mortal is a connection that can die without a word: what is written to it is lost, and
+// nothing comes any more.
+type mortal struct {
+	net.Conn
+	dead atomic.Bool
+}
 
+func (c *mortal) Write(b []byte) (int, error) {
+	if c.dead.Load() {
+		return len(b), nil
+	}
+	return c.Conn.Write(b)
+}
+
+func (c *mortal) Read(b []byte) (int, error) {
+	for {
+		if n, err := c.Conn.Read(b); err != nil || !c.dead.Load() {
+			return n, err
+		}
+	}
+}
+
+// mortals makes the connections that the client of s dials mortal, and counts them.
+type mortals struct {
+	mu    sync.Mutex
+	conns []*mortal
+}
+
+func (m *mortals) of(s *server) *mortals {
+	s.client.Transport.(*http.Transport).DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := s.DialContext(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.conns = append(m.conns, &mortal{Conn: conn})
+		return m.conns[len(m.conns)-1], nil
+	}
+	return m
+}
+
+func (m *mortals) dialed() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.conns)
+}
+
+func (m *mortals) kill() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, c := range m.conns {
+		c.dead.Store(true)
+	}
+}
+
+// TestHTTP2DeadConnection: nothing comes any more on a connection that streams share, and
+// nothing says so. They leave it, need few new ones, and share again afterwards.
+func TestHTTP2DeadConnection(t *testing.T) {
+	const idle = time.Second
+	for _, n := range []int{1, 2, 60} {
+		in(t, strconv.Itoa(n)+" streams", func(t *testing.T) {
+			s := serveAll(t, func(w http.ResponseWriter, r *http.Request, _ int) {
+				for r.Context().Err() == nil {
+					send(w, "data:1\n\n")
+					pause(r, idle/4)
+				}
+			})
+			s.useHTTP2(t)
+			m := new(mortals).of(s)
+			ctx, cancel := context.WithCancel(t.Context())
 			var wg sync.WaitGroup
-			start := time.Now()
-			for _, recovers := range recovers {
+			var events, attempts atomic.Int64
+			c := sse.Client{HTTPClient: s.client, IdleTimeout: idle, Trace: &sse.Trace{
+				Connect: func(*http.Request) { attempts.Add(1) },
+			}}
+			for range n {
 				wg.Go(func() {
-					got, err := all(t, c.Get(ctx, "http://memnet/"))
-					assert.NoError(t, err)
-					assert.Equal(t, "1", data(got))
-					assert.Less(t, time.Since(start), recovers)
+					for range c.Get(ctx, "http://memnet/") {
+						events.Add(1)
+					}
 				})
-				time.Sleep(time.Second) // the requests come in order
 			}
+			time.Sleep(10 * idle)
+			m.kill()
+			before, attempted := m.dialed(), attempts.Load()
+			time.Sleep(60 * idle)
+			after := m.dialed()
+			assert.LessOrEqual(t, after-before, n, "connections to replace a dead one")
+			assert.LessOrEqual(t, attempts.Load()-attempted, int64(3*n))
+
+			seen := events.Load()
+			time.Sleep(10 * idle)
+			assert.GreaterOrEqual(t, events.Load()-seen, int64(39*n), "all are back")
+			m.kill() // again: they have not stopped sharing
+			time.Sleep(60 * idle)
+			assert.LessOrEqual(t, m.dialed()-after, n)
+			seen = events.Load()
+			time.Sleep(10 * idle)
+			assert.GreaterOrEqual(t, events.Load()-seen, int64(39*n), "all are back")
+			cancel()
 			wg.Wait()
 		})
 	}
+}
+
+// TestHTTP2Quiet: streams on which nothing comes keep their connection, which is not dead.
+func TestHTTP2Quiet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serveAll(t, func(w http.ResponseWriter, r *http.Request, _ int) { hold("")(w, r) })
+		s.useHTTP2(t)
+		m := new(mortals).of(s)
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+		defer cancel()
+		c := sse.Client{HTTPClient: s.client, IdleTimeout: time.Second}
+		go func() { _, _ = all(t, c.Get(ctx, "http://memnet/")) }()
+		time.Sleep(100 * time.Millisecond) // the others find its connection
+		var wg sync.WaitGroup
+		for range 30 {
+			wg.Go(func() { _, _ = all(t, c.Get(ctx, "http://memnet/")) })
+		}
+		wg.Wait()
+		require.Greater(t, len(s.requests), 300)
+		require.Equal(t, 1, m.dialed())
+	})
+}
+
+// TestHTTP2NeverOpened: a stream that never had a response leaves a dead connection after
+// two waits for a header.
+func TestHTTP2NeverOpened(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serve(t, hold("data:0\n\n"), stream("data:1\n\n"))
+		s.useHTTP2(t)
+		m := new(mortals).of(s)
+		first, cancel := context.WithCancel(t.Context())
+		go func() { // a stream that keeps the connection in use
+			_, _ = all(t, (&sse.Client{HTTPClient: s.client}).Get(first, "http://memnet/"))
+		}()
+		synctest.Wait()
+		m.kill()
+		tr := record()
+		c := sse.Client{HTTPClient: s.client, IdleTimeout: time.Minute, Reconnect: sse.Transient, Trace: tr.trace()}
+		got, err := all(t, c.Get(t.Context(), "http://memnet/"))
+		require.NoError(t, err)
+		require.Equal(t, "1", data(got))
+		require.Equal(t, 4, tr.connects, "two without a header, one stream, 204")
+		require.Equal(t, 2, m.dialed())
+		require.Equal(t, "- -", s.lastEventIDs()[:3])
+		cancel()
+	})
+}
+
+// TestHTTP2LeavingClosesNothing: a stream whose header does not come leaves a connection on
+// which another stream is well. That one is not cut.
+func TestHTTP2LeavingClosesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := new(mortals)
+		s := serveAll(t, func(w http.ResponseWriter, r *http.Request, _ int) {
+			switch {
+			case r.URL.Path == "/lively":
+				for r.Context().Err() == nil {
+					send(w, "data:1\n\n")
+					pause(r, time.Second)
+				}
+			case m.dialed() < 2:
+				<-r.Context().Done()
+			default:
+				stream("data:2\n\n")(w, r)
+			}
+		})
+		s.useHTTP2(t)
+		m.of(s)
+		ctx, cancel := context.WithCancel(t.Context())
+		lively := record()
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			c := sse.Client{HTTPClient: s.client, IdleTimeout: time.Minute, Trace: lively.trace()}
+			_, _ = all(t, c.Get(ctx, "http://memnet/lively"))
+		})
+		synctest.Wait()
+		c := sse.Client{HTTPClient: s.client, IdleTimeout: time.Minute, Reconnect: sse.Transient}
+		for ev, err := range c.Get(ctx, "http://memnet/mute") {
+			require.NoError(t, err)
+			require.Equal(t, "2", ev.Data)
+			break
+		}
+		require.Equal(t, 2, m.dialed())
+		cancel()
+		wg.Wait()
+		require.Len(t, lively.infos, 1)
+		require.Equal(t, context.Canceled, lively.infos[0].Err)
+	})
 }
 
 // serveFrames answers the first connection's request with open and end, and each one

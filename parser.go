@@ -1,7 +1,9 @@
 package sse
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"iter"
 	"time"
@@ -16,6 +18,39 @@ const DefaultMaxEventSize = 32 << 20
 // ErrEventTooLarge ends a stream with a data, event, id or retry line, or with an
 // event's data, over the limit.
 var ErrEventTooLarge = errors.New("sse: event exceeds the size limit")
+
+// An UnfinishedError ends a stream that was closed cleanly, but in the middle of
+// something: inside an event, after text that is no event, or, from [Decode] and [Until],
+// before the event that should have been the last. [errors.Is] reports it as an
+// [io.ErrUnexpectedEOF].
+//
+// A body that the network cut ends with the network's error instead.
+type UnfinishedError struct {
+	// Event is the block that the end cut off, as it would have been dispatched. It is
+	// the zero Event if the stream ended between events.
+	Event Event
+
+	// Text is the first KiB of the text after the last event that was no field: a bare
+	// JSON error, an HTML page. Its lines are joined by "\n". Only [Stream] and the
+	// sequences of [Client] collect it.
+	Text string
+}
+
+// Error quotes the beginnings of the event's data and of the text.
+func (e *UnfinishedError) Error() string {
+	msg := "sse: the stream ended early"
+	if e.Event != (Event{}) {
+		msg = fmt.Sprintf("sse: the stream ended inside an event: type %q, ID %q, data %q",
+			begin(e.Event.Type), begin(e.Event.LastEventID), begin(e.Event.Data))
+	}
+	if e.Text != "" {
+		msg += fmt.Sprintf(", after text that is no event: %q", begin(e.Text))
+	}
+	return msg
+}
+
+// Unwrap returns [io.ErrUnexpectedEOF].
+func (e *UnfinishedError) Unwrap() error { return io.ErrUnexpectedEOF }
 
 const (
 	defaultType = "message"
@@ -37,8 +72,15 @@ type Parser struct {
 	MaxEventSize int
 
 	// Comment, if not nil, is called during Next for each comment line, with the text
-	// behind its colon, cut to 64 KiB. The text is valid during the call.
+	// after its colon, cut to 64 KiB. The text is valid during the call.
 	Comment func(text []byte)
+
+	// Unknown, if not nil, is called during Next for each line that is neither a comment
+	// nor a field of the standard, cut to 64 KiB: a field of another name, or text that
+	// should not be in an event stream, such as a bare JSON error or an HTML page. At a
+	// clean end that includes a last line without a line end. The line is valid during
+	// the call.
+	Unknown func(line []byte)
 
 	r   io.Reader
 	err error // what ended the stream; read, and returned once what came before is parsed
@@ -57,7 +99,8 @@ type Parser struct {
 	// The current block, which is the current event once Next has returned it.
 	hasData   bool
 	from, to  int  // its data lines, joined in place: buf[from:to]
-	malformed bool // they may be malformed UTF-8
+	malformed bool // they may be malformed UTF-8,
+	growth    int  // and U+FFFD makes them longer by so many bytes
 	begun     bool // it has an event or id field
 	typ       string
 	id        []byte
@@ -67,9 +110,13 @@ type Parser struct {
 	fixed []byte // the same, if it was malformed
 
 	lastID       []byte // in force
-	lastIDString string // the same, or an earlier one: made on demand
+	lastIDString string // the same, unless it is stale: made on demand
+	stale        bool
 	retry        time.Duration
 	hasRetry     bool
+
+	keepText bool   // whether text is collected, for an *UnfinishedError
+	text     []byte // the unknown lines after the last event, joined by LF; at most maxText bytes
 
 	types    map[string]string // event types seen, so that each is allocated once
 	lastType string
@@ -96,14 +143,14 @@ func (p *Parser) drop() {
 	p.pos, p.end, p.lf, p.cr, p.checked, p.dubious = 0, 0, -1, -1, 0, 0
 	p.hasID = false
 	p.newBlock()
-	p.data = nil
+	p.data, p.text = nil, p.text[:0]
 	if len(p.buf) > maxBuffer {
 		p.buf, p.large = p.small, nil
 	}
 }
 
 func (p *Parser) newBlock() {
-	p.hasData, p.malformed = false, false
+	p.hasData, p.malformed, p.growth = false, false, 0
 	if p.begun {
 		p.begun, p.typ = false, ""
 	}
@@ -112,10 +159,10 @@ func (p *Parser) newBlock() {
 // Next advances to the next event, which [Parser.Event] and the other methods then
 // return. It blocks until the event's blank line has arrived, and not longer.
 //
-// At the end of the stream Next returns [io.EOF], or [io.ErrUnexpectedEOF] where the
-// stream ends inside an event, which is dropped. An error of the reader is returned
-// as it is, after the events before it. After an error there is no current event, and
-// Next goes on returning the same error until Reset.
+// At the end of the stream Next returns [io.EOF], or an [*UnfinishedError] if the stream
+// ends inside an event. That event is not dispatched: the error has it. An error of the
+// reader is returned unchanged, after the events before it. After an error there is no
+// current event, and Next keeps returning the same error until Reset.
 func (p *Parser) Next() error {
 	p.newBlock()
 	if cap(p.fixed) > maxBuffer {
@@ -138,13 +185,13 @@ func (p *Parser) Next() error {
 		} else {
 			var err error
 			if start, end, err = p.line(limit); err != nil {
-				return p.stop(err)
+				return p.stop(err, limit)
 			}
 		}
 		switch line := p.buf[start:end]; {
 		case len(line) >= len(dataField) && string(line[:len(dataField)]) == dataField:
 			if !p.addData(start, start+len(dataField), end, limit) {
-				return p.stop(ErrEventTooLarge)
+				return p.stop(ErrEventTooLarge, limit)
 			}
 		case len(line) == 0:
 			if p.endBlock() {
@@ -153,7 +200,7 @@ func (p *Parser) Next() error {
 		case line[0] == ':' && p.Comment == nil:
 		default:
 			if !p.field(start, end, limit) {
-				return p.stop(ErrEventTooLarge)
+				return p.stop(ErrEventTooLarge, limit)
 			}
 		}
 	}
@@ -175,16 +222,29 @@ func (p *Parser) endBlock() bool {
 		p.newBlock()
 		return false
 	}
-	p.data = p.buf[p.from:p.to:p.to]
-	if p.malformed {
-		p.fixData()
+	p.setData()
+	if len(p.text) > 0 {
+		p.text = p.text[:0]
 	}
 	return true
 }
 
+// setData makes the block's data the current event's.
+func (p *Parser) setData() {
+	p.data = p.buf[p.from:p.to:p.to]
+	if p.malformed {
+		p.fixData()
+	}
+}
+
+// commitID puts the block's ID in force. It costs as much as the ID's line did, and an
+// event without an ID costs nothing, whatever the size of the one in force.
 func (p *Parser) commitID() {
 	p.hasID = false
-	p.id, p.lastID = p.lastID, p.id
+	if !bytes.Equal(p.id, p.lastID) {
+		p.id, p.lastID = p.lastID, p.id
+		p.stale = true
+	}
 	if cap(p.id) > maxBuffer {
 		p.id = nil
 	}
@@ -198,13 +258,58 @@ func (p *Parser) fixData() {
 }
 
 // stop ends the stream with err.
-func (p *Parser) stop(err error) error {
-	if err == io.EOF && (p.begun || p.hasData || p.pos < p.end) {
-		err = io.ErrUnexpectedEOF
+func (p *Parser) stop(err error, limit int) error {
+	if err == io.EOF {
+		err = p.unfinished(limit)
 	}
 	p.err = err
 	p.drop()
 	return err
+}
+
+// unfinished returns the error of a clean end: io.EOF, or what the end cut off. A last
+// line without a line end counts if it belongs to an event or is text: half a comment
+// or half a retry value does not.
+func (p *Parser) unfinished(limit int) error {
+	if p.pos < p.end {
+		limit = max(limit, len(dataField)) // a bare name is what it is
+		p.makeRoom()
+		start, end := p.pos, p.end
+		p.buf[end] = '\n' // which addData may look at
+		if p.checked < end {
+			p.dubious = end // it ends in half a rune
+		}
+		switch name, _ := splitField(p.buf[start:end]); string(name) {
+		case "", "retry":
+		case "data":
+			if !p.addData(start, min(start+len(dataField), end), end, limit) {
+				return ErrEventTooLarge
+			}
+		default:
+			if !p.field(start, end, limit) {
+				return ErrEventTooLarge
+			}
+		}
+	}
+	inBlock := p.begun || p.hasData
+	if !inBlock && len(p.text) == 0 {
+		return io.EOF
+	}
+	e := &UnfinishedError{Text: string(p.text)}
+	if inBlock {
+		e.Event = Event{Type: p.typ, LastEventID: p.LastEventID()}
+		if e.Event.Type == "" {
+			e.Event.Type = defaultType
+		}
+		if p.hasData {
+			p.setData()
+			e.Event.Data = string(p.data)
+		}
+		if p.hasID {
+			e.Event.LastEventID = string(p.id)
+		}
+	}
+	return e
 }
 
 // Event returns the current event, in strings of its own. Its allocations are one for
@@ -228,15 +333,15 @@ func (p *Parser) Data() []byte { return p.data }
 // LastEventID returns the last event ID in force: that of the current event, or of a
 // block without data behind it, at the end of the stream too.
 func (p *Parser) LastEventID() string {
-	if p.lastIDString != string(p.lastID) {
-		p.lastIDString = string(p.lastID)
+	if p.stale {
+		p.lastIDString, p.stale = string(p.lastID), false
 	}
 	return p.lastIDString
 }
 
 // setLastEventID puts an ID in force that did not come from the stream.
 func (p *Parser) setLastEventID(id string) {
-	p.lastID, p.lastIDString = append(p.lastID[:0], id...), id
+	p.lastID, p.lastIDString, p.stale = append(p.lastID[:0], id...), id, false
 }
 
 // Retry returns the reconnection time of the last valid retry field, and whether there
@@ -244,11 +349,11 @@ func (p *Parser) setLastEventID(id string) {
 // no Duration can hold is the largest one.
 func (p *Parser) Retry() (time.Duration, bool) { return p.retry, p.hasRetry }
 
-// Read returns the events of r, a body that is there already. The sequence ends without
-// an error at [io.EOF]; any other error, [io.ErrUnexpectedEOF] where r ends inside
-// an event included, comes last and with the zero Event. It is single-use: ranging over
-// it again goes on where the last range stopped. [NewParser] does the same and more
-// without allocating.
+// Read returns the events in r, a response body that you already have. The sequence ends
+// without an error at [io.EOF]. Any other error comes last and with the zero Event,
+// including an [*UnfinishedError] if r ends inside an event. The sequence is single-use:
+// ranging over it again continues where the last range stopped. [NewParser] does the same
+// and more without allocating.
 func Read(r io.Reader) iter.Seq2[Event, error] {
 	p := NewParser(r)
 	return func(yield func(Event, error) bool) {

@@ -23,6 +23,7 @@ import (
 type outcome struct {
 	Events      []sse.Event
 	Comments    []string
+	Unknown     []string
 	LastEventID string
 	Retry       time.Duration
 	HasRetry    bool
@@ -34,6 +35,7 @@ func parse(t testing.TB, p *sse.Parser, r io.Reader) outcome {
 	t.Helper()
 	var o outcome
 	p.Comment = func(text []byte) { o.Comments = append(o.Comments, string(text)) }
+	p.Unknown = func(line []byte) { o.Unknown = append(o.Unknown, string(line)) }
 	p.Reset(r)
 	for {
 		if o.Err = p.Next(); o.Err != nil {
@@ -59,7 +61,7 @@ func parse(t testing.TB, p *sse.Parser, r io.Reader) outcome {
 // byTheStandard is the outcome of the reference.
 func byTheStandard(stream []byte) outcome {
 	ref := reference.Parse(stream, "")
-	o := outcome{Comments: ref.Comments, LastEventID: ref.LastEventID, HasRetry: ref.Retry != nil, Err: io.EOF}
+	o := outcome{Comments: ref.Comments, Unknown: ref.Unknown, LastEventID: ref.LastEventID, HasRetry: ref.Retry != nil, Err: io.EOF}
 	for _, ev := range ref.Events {
 		o.Events = append(o.Events, sse.Event(ev))
 	}
@@ -69,8 +71,8 @@ func byTheStandard(stream []byte) outcome {
 			o.Retry = time.Duration(ref.Retry.Int64()) * time.Millisecond
 		}
 	}
-	if ref.Unfinished {
-		o.Err = io.ErrUnexpectedEOF
+	if ref.Unfinished != nil {
+		o.Err = &sse.UnfinishedError{Event: sse.Event(*ref.Unfinished)}
 	}
 	return o
 }
@@ -141,13 +143,17 @@ func everyCut(stream []byte, f func(name string, r io.Reader)) {
 }
 
 // expect parses the stream in every cut, with its line ends as they are, and compares it
-// with want and with the reference.
+// with want and with the reference, which also has the unknown lines if want has none.
 func expect(t *testing.T, stream string, want outcome) {
 	t.Helper()
 	if want.Err == nil {
 		want.Err = io.EOF
 	}
-	require.Equal(t, want, byTheStandard([]byte(stream)), "reference: %q", stream)
+	ref := byTheStandard([]byte(stream))
+	if want.Unknown == nil {
+		want.Unknown = ref.Unknown
+	}
+	require.Equal(t, want, ref, "reference: %q", stream)
 	everyCut([]byte(stream), func(name string, r io.Reader) {
 		require.Equal(t, want, parse(t, new(sse.Parser), r), "%s: %q", name, stream)
 	})
@@ -175,6 +181,10 @@ func withEachLineEnd(stream string, f func(stream string)) {
 
 func message(data string) sse.Event { return sse.Event{Type: "message", Data: data} }
 
+func unfinished(typ, data, id string) error {
+	return &sse.UnfinishedError{Event: sse.Event{Type: typ, Data: data, LastEventID: id}}
+}
+
 // TestStandard is the checklist of the standard's parsing rules. Events are written
 // type|data|id.
 func TestStandard(t *testing.T) {
@@ -195,10 +205,10 @@ func TestStandard(t *testing.T) {
 		"other line ends end no line": {"data:a\u2028b\u2029c\u0085d\ve\ff\n\n",
 			outcome{Events: []sse.Event{message("a\u2028b\u2029c\u0085d\ve\ff")}}},
 		"unfinished block": {"data:1\nid:1\nevent:e\n\ndata:2\nid:2\nevent:f\n",
-			outcome{Events: []sse.Event{{Type: "e", Data: "1", LastEventID: "1"}}, LastEventID: "1", Err: io.ErrUnexpectedEOF}},
-		"unfinished line":      {"data:1\n\ndata:2", outcome{Events: []sse.Event{message("1")}, Err: io.ErrUnexpectedEOF}},
-		"unfinished ID":        {"id:1", outcome{Err: io.ErrUnexpectedEOF}},
-		"block of an ID alone": {"id:1\n", outcome{Err: io.ErrUnexpectedEOF}},
+			outcome{Events: []sse.Event{{Type: "e", Data: "1", LastEventID: "1"}}, LastEventID: "1", Err: unfinished("f", "2", "2")}},
+		"unfinished line":      {"data:1\n\ndata:2", outcome{Events: []sse.Event{message("1")}, Err: unfinished("message", "2", "")}},
+		"unfinished ID":        {"id:1", outcome{Err: unfinished("message", "", "1")}},
+		"block of an ID alone": {"id:1\n", outcome{Err: unfinished("message", "", "1")}},
 		"comment at the end":   {"data:1\n\n:c\n", outcome{Events: []sse.Event{message("1")}, Comments: []string{"c"}}},
 		"nothing":              {"", outcome{}},
 		"blank lines alone":    {"\n\n\n", outcome{}},
@@ -235,7 +245,7 @@ func TestStandard(t *testing.T) {
 		"retry":                    {"retry:15\n\n", outcome{Retry: 15 * ms, HasRetry: true}},
 		"retry with a space":       {"retry: 15\n\n", outcome{Retry: 15 * ms, HasRetry: true}},
 		"retry without blank line": {"retry:15\n", outcome{Retry: 15 * ms, HasRetry: true}},
-		"retry without line end":   {"retry:15", outcome{Err: io.ErrUnexpectedEOF}},
+		"retry without line end":   {"retry:15", outcome{}},
 		"retry is decimal":         {"retry:0017\n", outcome{Retry: 17 * ms, HasRetry: true}},
 		"retry zero":               {"retry:0\n", outcome{HasRetry: true}},
 		"retry: last valid counts": {"retry:15\nretry:16\nretry:x\n", outcome{Retry: 16 * ms, HasRetry: true}},
@@ -425,7 +435,7 @@ func TestRead(t *testing.T) {
 		require.Zero(t, ev)
 		errs = append(errs, err)
 	}
-	require.Equal(t, []error{io.ErrUnexpectedEOF}, errs)
+	require.Equal(t, []error{unfinished("message", "1", "")}, errs)
 }
 
 // TestNoEventAfterTheEnd: what a stream ends inside of is not there any more.
@@ -433,7 +443,7 @@ func TestNoEventAfterTheEnd(t *testing.T) {
 	p := sse.NewParser(strings.NewReader("id: 1\ndata: a\n\nid: 2\nevent: e\ndata: b\n"))
 	require.NoError(t, p.Next())
 	require.Equal(t, sse.Event{Type: "message", Data: "a", LastEventID: "1"}, p.Event())
-	require.Equal(t, io.ErrUnexpectedEOF, p.Next())
+	require.Equal(t, unfinished("e", "b", "2"), p.Next())
 	require.Equal(t, sse.Event{LastEventID: "1"}, p.Event())
 	require.Empty(t, p.Type())
 	require.Nil(t, p.Data())

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -27,40 +28,62 @@ const (
 var ErrIdleTimeout = errors.New("sse: the server was silent for too long")
 
 // Transient is the policy for programs that wait for their server. It reports whether a
-// new connection may cure err, which it may unless err says that
+// new connection may fix err, which it may unless err says that
 //
-//   - the server refused with another status than 408, 425, 429, 500, 502, 503 or 504, or
-//     answered 200 with something else than an event stream ([*ResponseError]),
+//   - the server refused with another status than 408, 425, 429 and every 5xx but 501 and
+//     505, or answered 200 without an event stream ([*ResponseError]),
 //   - the server's certificate is invalid ([*tls.CertificateVerificationError]),
-//   - the URL can never work: its scheme is not http or https, or it has no host,
+//   - the URL can never work: its scheme is not http or https, it has no host, its port is
+//     no port, or a server of plain HTTP answers at an https URL ([http.ErrSchemeMismatch]),
+//   - the request can never be sent: its method, or a header's name or value, is invalid,
 //   - the next connection would meet the same event again ([ErrEventTooLarge]).
 func Transient(err error) bool {
 	if re := (*ResponseError)(nil); errors.As(err, &re) {
 		switch re.StatusCode {
-		case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests,
-			http.StatusInternalServerError, http.StatusBadGateway,
-			http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
 			return true
+		case http.StatusNotImplemented, http.StatusHTTPVersionNotSupported:
+			return false
 		}
-		return false
+		return re.StatusCode >= 500 && re.StatusCode <= 599
 	}
 	if ce := (*tls.CertificateVerificationError)(nil); errors.As(err, &ce) {
 		return false
 	}
-	if ue := (*url.Error)(nil); errors.As(err, &ue) && !reachable(ue) {
+	if ue := (*url.Error)(nil); errors.As(err, &ue) && !(reachable(ue) && sendable(ue.Err)) {
 		return false
 	}
-	return err != nil && !errors.Is(err, ErrEventTooLarge)
+	return err != nil && !errors.Is(err, ErrEventTooLarge) && !errors.Is(err, http.ErrSchemeMismatch)
 }
 
 // reachable reports whether the URL of ue can ever work. A scheme that is foreign to
 // net/http may have been registered with the transport: then the network was tried.
 func reachable(ue *url.Error) bool {
+	if ae := (*net.AddrError)(nil); errors.As(ue.Err, &ae) {
+		return false // a port that is no port: the network was not tried
+	}
 	if ne := net.Error(nil); errors.As(ue.Err, &ne) {
 		return true
 	}
 	u, err := url.Parse(ue.URL)
 	return err == nil && u.Host != "" && (u.Scheme == "http" || u.Scheme == "https")
+}
+
+// sendable reports whether err is not one of those with which net/http rejects a request
+// before it is sent. They have no types, only texts; TestNeverSent shows that these are
+// net/http's.
+func sendable(err error) bool {
+	text := err.Error()
+	for _, begin := range [...]string{
+		"net/http: invalid header ", "net/http: invalid trailer ", "net/http: invalid method ",
+		"http: invalid Host header", "http: nil Request.", "http: Request.",
+		"http2: invalid ", "http2: request header list larger than peer's advertised limit",
+	} {
+		if strings.HasPrefix(text, begin) {
+			return false
+		}
+	}
+	return true
 }
 
 // Standard is the HTML standard's policy: it reports whether err is a network error,
@@ -71,7 +94,8 @@ func Standard(err error) bool {
 	return !errors.As(err, &re) && Transient(err)
 }
 
-// A Backoff tells how long to wait before each of a row of connections without progress.
+// A Backoff decides how long to wait before each in a series of connections that make no
+// progress.
 // The policies of github.com/cenkalti/backoff satisfy it.
 type Backoff interface {
 	// NextBackOff returns the next wait. A negative one gives up.
@@ -79,51 +103,97 @@ type Backoff interface {
 }
 
 // delay returns how long to wait after err, and false to give up.
-func (s *stream) delay(err error) (time.Duration, bool) {
-	least := s.reconnectionTime()
+func (s *Stream) delay(err error) (time.Duration, bool) {
 	if s.backoff == nil {
-		s.backoff = s.newBackoff(least)
+		s.backoff = s.newBackoff(s.reconnectionTime())
 	}
 	wait := s.backoff.NextBackOff()
 	if wait < 0 {
 		return 0, false
 	}
-	spread := wait
-	if b, ok := s.backoff.(*exponential); ok {
-		spread = b.d
+	least, spread := time.Duration(0), wait
+	b, ours := s.backoff.(*exponential)
+	if ours {
+		least, spread = s.reconnectionTime(), b.d
 		if spread < least { // the server has asked for more since it was built
 			spread, wait = least, least+jitter(least)
 		}
+	} else if _, ok := s.parser.Retry(); ok {
+		least = s.reconnectionTime() // the server's; a caller's policy may go below the default
 	}
 	if re := (*ResponseError)(nil); errors.As(err, &re) {
 		if after, ok := retryAfter(re.Header); ok {
-			// All clients were told the same: spread them behind it.
-			return max(least, after) + jitter(min(spread, maxRetryAfter)), true
+			// All clients were told the same: spread them after it.
+			after = max(least, after) + jitter(min(spread, maxRetryAfter))
+			if ours {
+				return after, true
+			}
+			return max(wait, after), true
 		}
 	}
 	return max(least, wait), true
 }
 
-// reconnectionTime is the server's, within limits, or the default.
-func (s *stream) reconnectionTime() time.Duration {
-	if d, ok := s.parser.Retry(); ok {
-		return min(max(d, minReconnectionTime), maxReconnectionTime)
+func (s *Stream) newBackoff(initial time.Duration) Backoff {
+	if s.client.NewBackoff != nil {
+		return s.client.NewBackoff(initial)
 	}
-	return defaultReconnectionTime
+	return newExponential(initial)
 }
 
-// retryAfter reads a Retry-After header, seconds or an HTTP date (RFC 9110, 10.2.3).
-func retryAfter(h http.Header) (time.Duration, bool) {
-	v := h.Get("Retry-After")
-	d, ok := parseDuration(v, time.Second)
+// reconnectionTime is the server's, or else the client's or the default, within limits.
+func (s *Stream) reconnectionTime() time.Duration {
+	d, ok := s.parser.Retry()
 	if !ok {
-		t, err := http.ParseTime(v)
-		if err != nil {
+		if d = s.client.ReconnectionTime; d == 0 {
+			d = defaultReconnectionTime
+		}
+	}
+	return min(max(d, minReconnectionTime), maxReconnectionTime)
+}
+
+// retryAfter returns the wait that a response asks for: Retry-After-Ms, in milliseconds, or
+// Retry-After, in seconds or as a date. A date is taken against the response's own Date, so
+// that a clock that is wrong here does not matter.
+func retryAfter(h http.Header) (time.Duration, bool) {
+	if d, ok := parseDecimal(h.Get("Retry-After-Ms"), time.Millisecond); ok {
+		return min(d, maxRetryAfter), true
+	}
+	v := h.Get("Retry-After")
+	if d, ok := parseDecimal(v, time.Second); ok {
+		return min(d, maxRetryAfter), true
+	}
+	t, err := http.ParseTime(v)
+	if err != nil {
+		return 0, false
+	}
+	now, err := http.ParseTime(h.Get("Date"))
+	if err != nil {
+		now = time.Now()
+	}
+	return min(max(t.Sub(now), 0), maxRetryAfter), true
+}
+
+// parseDecimal reads a number of units, with a fraction or without.
+func parseDecimal(s string, unit time.Duration) (time.Duration, bool) {
+	whole, fraction, point := strings.Cut(s, ".")
+	d, ok := parseDuration(whole, unit)
+	if !ok || !point {
+		return d, ok
+	}
+	if fraction == "" {
+		return 0, false
+	}
+	for _, digit := range fraction {
+		if digit < '0' || digit > '9' {
 			return 0, false
 		}
-		d = time.Until(t)
+		unit /= 10
+		if d < maxRetryAfter { // a larger one is cut to it anyway, and must not overflow
+			d += unit * time.Duration(digit-'0')
+		}
 	}
-	return min(max(d, 0), maxRetryAfter), true
+	return d, true
 }
 
 // jitter returns a random part of d, uniform in [0, d).
@@ -163,32 +233,4 @@ func (b *exponential) NextBackOff() time.Duration {
 	}
 	b.d = grown
 	return b.d + jitter(b.d)
-}
-
-// Trace is a set of hooks that see what a stream does, in the manner of
-// [net/http/httptrace]. Any of them may be nil. They are called on the goroutine that
-// ranges over the events, one at a time for each stream, and a stream waits for them.
-type Trace struct {
-	// Connect is called before each request, which Client.Prepare has seen.
-	Connect func(*http.Request)
-
-	// Open is called when a response opens the stream. Leave its Body alone.
-	Open func(*http.Response)
-
-	// Comment is called for each comment line, with the text behind its colon, cut to
-	// 64 KiB. Servers send comments to keep a stream alive.
-	Comment func(text string)
-
-	// Disconnect is called exactly once for each Connect, even after break or panic in
-	// the loop body, when the connection has been closed.
-	Disconnect func(DisconnectInfo)
-}
-
-// DisconnectInfo tells why a connection ended and what comes next.
-type DisconnectInfo struct {
-	Request     *http.Request // as given to Trace.Connect
-	Err         error         // nil: the consumer stopped, or 204; io.EOF: the server closed
-	LastEventID string        // what the next connection resumes after
-	Reconnect   bool          // whether there will be a next connection
-	Delay       time.Duration // until then
 }

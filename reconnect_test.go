@@ -31,6 +31,7 @@ type policyRow struct {
 	handler http.HandlerFunc
 	url     string              // instead of the server's
 	dial    error               // instead of a connection
+	hangUp  bool                // the server closes the connection at once
 	set     func(c *sse.Client) // what the row needs of the client
 	http2   bool
 
@@ -46,7 +47,7 @@ func policyRows() []policyRow {
 	rows := []policyRow{
 		{name: "close between events", handler: stream("data:1\n\n"), err: io.EOF, opens: true, transient: true, standard: true, quiet: true},
 		{name: "close before any byte", handler: stream(""), err: io.EOF, opens: true, transient: true, standard: true, quiet: true},
-		{name: "close inside an event", handler: stream("data:1\n"), err: io.ErrUnexpectedEOF, opens: true, transient: true, standard: true},
+		{name: "close inside an event", handler: stream("data:1\n"), err: new(*sse.UnfinishedError), opens: true, transient: true, standard: true},
 		{name: "cut between events", handler: cut("data:1\n\n"), err: io.ErrUnexpectedEOF, opens: true, transient: true, standard: true},
 		{name: "cut inside an event", handler: cut("data:1\nda"), err: io.ErrUnexpectedEOF, opens: true, transient: true, standard: true},
 		{name: "close without framing", handler: raw(rawHeader+"\r\ndata:1\n\n", false), err: io.EOF, opens: true, transient: true, standard: true, quiet: true},
@@ -58,7 +59,8 @@ func policyRows() []policyRow {
 		{name: "dial", dial: syscall.ECONNREFUSED, err: syscall.ECONNREFUSED, transient: true, standard: true},
 		{name: "dial timeout", dial: context.DeadlineExceeded, err: new(*url.Error), transient: true, standard: true},
 		{name: "DNS", dial: &net.DNSError{Err: "no such host", IsNotFound: true}, err: new(*net.DNSError), transient: true, standard: true},
-		{name: "TLS handshake", url: "https://memnet/", err: new(*url.Error), transient: true, standard: true},
+		{name: "TLS handshake", url: "https://memnet/", hangUp: true, err: new(*url.Error), transient: true, standard: true},
+		{name: "HTTP behind https", url: "https://memnet/", err: http.ErrSchemeMismatch},
 
 		{name: "scheme", url: "ftp://memnet/", err: new(*url.Error)},
 		{name: "no scheme", url: "memnet/", err: new(*url.Error)},
@@ -89,10 +91,10 @@ func policyRows() []policyRow {
 		{name: "event too large", handler: hold("data:" + strings.Repeat("x", 2000)), set: func(c *sse.Client) { c.MaxEventSize = 1000 },
 			err: sse.ErrEventTooLarge, opens: true},
 	}
-	for _, code := range []int{408, 425, 429, 500, 502, 503, 504} {
+	for _, code := range []int{408, 425, 429, 500, 502, 503, 504, 506, 507, 508, 510, 511, 520, 521, 522, 523, 524, 525, 526, 527, 529, 530, 598, 599} {
 		rows = append(rows, policyRow{name: strconv.Itoa(code), handler: status(code), err: new(*sse.ResponseError), transient: true})
 	}
-	for _, code := range []int{201, 202, 203, 205, 206, 210, 299, 300, 304, 400, 401, 403, 404, 405, 410, 418, 451, 501, 505, 511} {
+	for _, code := range []int{201, 202, 203, 205, 206, 210, 299, 300, 304, 400, 401, 403, 404, 405, 410, 418, 451, 501, 505, 600, 999} {
 		rows = append(rows, policyRow{name: strconv.Itoa(code), handler: status(code, "Content-Type", "text/event-stream"), err: new(*sse.ResponseError)})
 	}
 	for _, code := range []int{301, 302, 303, 307, 308} {
@@ -138,6 +140,11 @@ func TestPolicy(t *testing.T) {
 				transport.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
 					if row.dial != nil && connection() == policy.good {
 						return nil, &net.OpError{Op: "dial", Net: network, Err: row.dial}
+					}
+					if row.hangUp && connection() == policy.good {
+						client, server := memnet.Pipe()
+						server.Close()
+						return client, nil
 					}
 					return s.DialContext(ctx, network, addr)
 				}
@@ -273,7 +280,7 @@ func TestOtherEnds(t *testing.T) {
 			return backoff.WithMaxRetries(backoff.NewConstantBackOff(time.Second), 2)
 		}}
 		_, err := all(t, c.Get(t.Context(), "http://memnet/"))
-		require.ErrorContains(t, err, "sse: giving up: sse: 503 Service Unavailable")
+		require.ErrorContains(t, err, "sse: giving up: sse: GET http://memnet/: 503 Service Unavailable")
 		require.ErrorAs(t, err, new(*sse.ResponseError))
 		require.Len(t, s.requests, 3)
 		require.False(t, tr.infos[2].Reconnect)

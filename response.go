@@ -6,48 +6,117 @@ import (
 	"mime"
 	"net/http"
 	"strings"
+	"time"
 )
 
-const maxRefusalBody = 1 << 10 // bytes of a response that is no event stream
+const (
+	maxRefusalBody  = 64 << 10        // bytes of a response that is no event stream,
+	refusalSilence  = time.Second     // as far as each comes soon enough after the one before,
+	refusalTimeout  = 5 * time.Second // and all of them in this time
+	maxQuotedBody   = 256             // bytes of it in the error's text
+	maxQuotedHeader = 64              // bytes of a header's value there
+	maxQuotedURL    = 256             // bytes of the URL there
+)
 
 // A ResponseError is a response that is no event stream: its status is not 200, or its
-// media type is another one, or it has a Content-Encoding that net/http has not undone.
+// media type is not text/event-stream, or it has a Content-Encoding that net/http did not
+// decode.
 type ResponseError struct {
+	Method     string      // of the request that was answered, after redirects
+	URL        string      // of that request, without userinfo
 	StatusCode int         // 404, say
 	Header     http.Header // Retry-After, WWW-Authenticate, …
-	Body       []byte      // the first KiB, as far as it came within 5 s
+	Body       []byte      // the first 64 KiB, as far as they came in time: see CheckResponse
 }
 
-// Error returns the status, what keeps a 200 from being an event stream, and the
-// beginning of the body.
+// Error returns the request's method and URL, without the query, the status, what keeps a
+// 200 from being an event stream, and the beginning of the body.
 func (e *ResponseError) Error() string {
-	msg := strings.TrimSpace(fmt.Sprintf("sse: %d %s", e.StatusCode, http.StatusText(e.StatusCode)))
+	msg := "sse: "
+	if e.URL != "" {
+		url, _, _ := strings.Cut(e.URL, "?")
+		msg += e.Method + " " + clip(url, maxQuotedURL) + ": "
+	}
+	msg += strings.TrimSpace(fmt.Sprintf("%d %s", e.StatusCode, http.StatusText(e.StatusCode)))
 	if e.StatusCode == http.StatusOK {
 		msg += fmt.Sprintf(" without an event stream (Content-Type %q, Content-Encoding %q)",
-			e.Header.Get("Content-Type"), e.Header.Get("Content-Encoding"))
+			clip(e.Header.Get("Content-Type"), maxQuotedHeader), clip(e.Header.Get("Content-Encoding"), maxQuotedHeader))
 	}
-	if body := strings.TrimSpace(string(e.Body[:min(len(e.Body), 256)])); body != "" {
+	if body := strings.TrimSpace(clip(string(e.Body), maxQuotedBody)); body != "" {
 		msg += fmt.Sprintf(": %q", body)
 	}
 	return msg
 }
 
-// checkResponse returns nil for an event stream, errNoContent for 204, which says that
-// there is no more, and a *ResponseError for anything else.
-func checkResponse(resp *http.Response) error {
-	switch {
-	case resp.StatusCode == http.StatusNoContent:
-		return errNoContent
-	case resp.StatusCode == http.StatusOK && isEventStream(resp.Header):
-		return nil
+// clip returns the first bytes of s, at most limit of them, without half a rune at the cut.
+func clip[S string | []byte](s S, limit int) S {
+	if len(s) <= limit {
+		return s
 	}
-	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxRefusalBody)) // what there is of it
-	return &ResponseError{StatusCode: resp.StatusCode, Header: resp.Header, Body: body}
+	s = s[:limit]
+	return s[:limit-unfinishedRune(s)]
 }
 
-func isEventStream(h http.Header) bool {
-	encoding := h.Get("Content-Encoding")
-	return mediaType(h) == "text/event-stream" && (encoding == "" || strings.EqualFold(encoding, "identity"))
+// CheckResponse is the check of a [Client] that has none of its own. It returns nil if resp
+// is an event stream: its status is 200, its media type is text/event-stream, and its
+// content coding, if any, is not one of gzip, deflate, compress, br, zstd, dcb and dcz.
+//
+// Otherwise the error is a [*ResponseError], also for 204 No Content, and the body has been
+// closed. It was read until its end, until 64 KiB, until one second passed without a byte,
+// or for five seconds.
+func CheckResponse(resp *http.Response) error {
+	if resp.StatusCode == http.StatusOK && mediaType(resp.Header) == "text/event-stream" && !isEncoded(resp.Header) {
+		return nil
+	}
+	e := &ResponseError{StatusCode: resp.StatusCode, Header: resp.Header}
+	if req := resp.Request; req != nil {
+		if e.Method = req.Method; e.Method == "" {
+			e.Method = http.MethodGet
+		}
+		if req.URL != nil {
+			u := *req.URL
+			u.User = nil
+			e.URL = u.String()
+		}
+	}
+	if resp.Body != nil {
+		e.Body = readRefusal(resp.Body)
+	}
+	return e
+}
+
+// readRefusal returns what there is of a refusal's body, and closes it. Closing it is what
+// ends a Read that waits.
+func readRefusal(body io.ReadCloser) []byte {
+	deadline := time.Now().Add(refusalTimeout)
+	timer := time.AfterFunc(refusalSilence, func() { body.Close() })
+	defer timer.Stop()
+	defer body.Close()
+	var read []byte
+	buf := make([]byte, 4<<10)
+	for len(read) < maxRefusalBody {
+		n, err := body.Read(buf[:min(len(buf), maxRefusalBody-len(read))])
+		read = append(read, buf[:n]...)
+		if err != nil || !timer.Reset(min(refusalSilence, time.Until(deadline))) {
+			break
+		}
+	}
+	return read
+}
+
+// isEncoded reports whether a body is in a content coding. Tokens that name none, such as
+// none, utf-8 or chunked, mean nothing, as in browsers.
+func isEncoded(h http.Header) bool {
+	rest := strings.Join(h["Content-Encoding"], ",")
+	for rest != "" {
+		var coding string
+		coding, rest, _ = strings.Cut(rest, ",")
+		switch strings.ToLower(strings.TrimSpace(coding)) {
+		case "gzip", "x-gzip", "deflate", "compress", "x-compress", "br", "zstd", "dcb", "dcz":
+			return true
+		}
+	}
+	return false
 }
 
 // mediaType returns the media type in lower case, "" if there is none. Of several, the

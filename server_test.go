@@ -189,6 +189,9 @@ func every(d time.Duration) func(time.Duration) sse.Backoff {
 	return func(time.Duration) sse.Backoff { return backoff.NewConstantBackOff(d) }
 }
 
+// constant is a Backoff that always waits for the reconnection time.
+func constant(initial time.Duration) sse.Backoff { return backoff.NewConstantBackOff(initial) }
+
 // in runs a test in a bubble, as a subtest.
 func in(t *testing.T, name string, f func(t *testing.T)) {
 	t.Run(name, func(t *testing.T) { synctest.Test(t, f) })

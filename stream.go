@@ -5,231 +5,439 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
+	"iter"
 	"net/http"
-	"net/url"
+	"sync"
+	"sync/atomic"
 	"time"
 )
 
-// What ends a connection and is no error to anyone outside.
-var (
-	errStopped   = errors.New("sse: the consumer stopped")
-	errNoContent = errors.New("sse: 204 No Content")
-	errDone      = errors.New("sse: the stream has ended")
-)
+// A Stream is an event stream that is pulled: [Stream.Next] advances to the next event,
+// over as many connections as it takes, and the accessors return that event, without
+// copying it if you ask for [Stream.Data]. [Client.Stream] and [Client.Continue] make one.
+//
+//	s := client.Stream(req)
+//	defer s.Close()
+//	for {
+//		err := s.Next()
+//		if err == io.EOF {
+//			return nil // the stream is over
+//		}
+//		if err != nil {
+//			return err
+//		}
+//		handle(s.Type(), s.Data())
+//	}
+//
+// An event counts as handled, and a reconnection resumes after it, when Next is called
+// again. Restart and Close may be called from any goroutine; everything else happens on the
+// goroutine that calls Next.
+type Stream struct {
+	client     Client // a copy
+	template   *template
+	ctx        context.Context // the caller's; its end ends the stream
+	http       http.Client     // a copy, without Timeout
+	headerTime time.Duration   // for a response's header; 0: any
+	trace      Trace           // a copy
 
-const refusalTimeout = 5 * time.Second // for the body of a response that is no event stream
+	mu       sync.Mutex // held while Next runs and while Close cleans up; it guards what follows
+	parser   Parser
+	adopted  *http.Response // what Client.Continue was given, until its connection begins
+	conn     *connection    // nil between connections
+	resp     *http.Response // the last one that opened the stream
+	end      error          // what Next returns from now on; nil: the stream is not over
+	resumeID string         // what a connection resumes after: the last resumable ID whose event is handled
+	opened   bool           // a response has opened the stream, once
+	backoff  Backoff        // nil: the next wait is a first one
+	pressed  bool           // Restart was called since there was progress
+	waited   time.Duration  // before the current connection; 0: not at all
+	path     path           // what is known of the connections below HTTP
 
-// stream is one range over the events: one connection after another, each resuming
-// where the one before it ended. It lives on the goroutine that ranges.
-type stream struct {
-	ctx        context.Context // of the caller; its end is the end of the stream
-	newRequest func(ctx context.Context, lastEventID string) (*http.Request, error)
-	client     *http.Client // without Timeout
-	policy     func(err error, req *http.Request, opened bool) error
-	newBackoff func(initial time.Duration) Backoff
-	headerTime time.Duration // for the response's header; 0: any
-	idleTime   time.Duration // for a Read of its body; 0: any
-	trace      Trace
-	parser     *Parser
-
-	cursor  string // what a connection resumes after: the last ID to be sent whose event is handled
-	opened  bool   // once
-	http2   bool   // as the last response was
-	silent  bool   // what ended the last connection
-	backoff Backoff
-	waited  time.Duration // before the current connection
+	signal signal // from Close and Restart
 }
 
-func (s *stream) run(yield func(Event, error) bool) {
-	for {
-		wait, err := s.connection(yield)
+// A signal is how Close and Restart reach a Next that runs on another goroutine.
+type signal struct {
+	closed    atomic.Bool
+	mu        sync.Mutex
+	interrupt func(cause error) // of the connection or the wait; nil: there is none
+	pending   bool              // Restart was called between a connection and the wait after it
+}
+
+// arm sets what Close and Restart call, nil for nothing. It reports whether the stream is
+// still to be continued.
+func (s *signal) arm(interrupt func(cause error)) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.interrupt = interrupt
+	return !s.closed.Load()
+}
+
+// takePending reports whether Restart was called since the connection ended, once.
+func (s *signal) takePending() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	pending := s.pending
+	s.pending = false
+	return pending
+}
+
+func (s *signal) send(cause error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.interrupt != nil {
+		s.interrupt(cause)
+	} else {
+		s.pending = true
+	}
+}
+
+// Next advances to the next event, which [Stream.Event] and the other accessors then
+// return. It connects, waits and reconnects as needed, and blocks until an event has
+// arrived or the stream is over.
+//
+// At an end without an error Next returns [io.EOF]: after 204 No Content, after a clean
+// close if the policy declines to reconnect, and after Close. Any other error is what
+// [Client.Events] ends with. Once Next has returned an error, it keeps returning the same
+// error until Close.
+func (s *Stream) Next() error {
+	s.mu.Lock()
+	defer s.unlock()
+	if s.conn != nil {
+		s.advance() // the current event is handled
+	}
+	for s.end == nil {
+		err := s.pull()
 		if err == nil {
-			err = s.sleep(wait)
+			return nil
 		}
-		if err == errDone {
-			return
-		}
-		if err != nil {
-			yield(Event{}, err)
-			return
-		}
+		s.follow(err)
+	}
+	s.template.close()
+	return s.end
+}
+
+// unlock ends a call. If Close was called meanwhile, it has left the rest to this call.
+func (s *Stream) unlock() {
+	s.mu.Unlock()
+	if s.signal.closed.Load() && s.mu.TryLock() {
+		s.shut()
+		s.mu.Unlock()
 	}
 }
 
-// sleep waits before the next connection, or until the stream ends.
-func (s *stream) sleep(wait time.Duration) error {
-	select {
-	case <-time.After(wait):
-		s.waited = wait
-		return nil
-	case <-s.ctx.Done():
-		return context.Cause(s.ctx)
+// pull advances to the next event of the connection, which it opens if there is none.
+func (s *Stream) pull() error {
+	if s.conn == nil {
+		if s.ctx.Err() != nil {
+			return context.Cause(s.ctx)
+		}
+		if err := s.connect(); err != nil {
+			return err
+		}
 	}
-}
-
-// connection goes through one connection, from its request to its close. It returns how
-// long to wait for the next one, or how the stream ends: errDone or the consumer's error.
-func (s *stream) connection(yield func(Event, error) bool) (wait time.Duration, end error) {
-	if s.ctx.Err() != nil {
-		return 0, context.Cause(s.ctx)
+	if err := s.conn.interrupted(); err != nil {
+		return err
 	}
-	ctx, cancel := context.WithCancelCause(s.ctx)
-	defer cancel(nil)
-	if s.silent {
-		s.client.CloseIdleConnections() // they may be as dead as the one that was dropped
+	err := s.parser.Next()
+	if interrupt := s.conn.interrupted(); interrupt != nil {
+		return interrupt // nothing buffered is delivered
 	}
-	req, err := s.newRequest(ctx, s.cursor)
 	if err != nil {
-		return 0, s.cause(ctx, err)
+		s.advance() // by blocks without data
+		return err
 	}
-	if s.silent && s.http2 {
-		// HTTP/2 goes on using a connection that has other streams. After this, it does not.
-		req.Close = true
+	s.conn.anonymous = s.conn.anonymous || len(s.parser.lastID) == 0
+	return nil
+}
+
+// connect makes a connection and opens the stream.
+func (s *Stream) connect() error {
+	c := newConnection(s.ctx)
+	s.conn = c
+	s.signal.takePending() // a new connection is what Restart asked for
+	if !s.signal.arm(c.cancel) {
+		return errClosed
 	}
-	info := DisconnectInfo{Request: req}
-	defer func() { // after break, panic and Goexit in a loop body or a hook, too
-		info.LastEventID = s.cursor
-		if s.trace.Disconnect != nil {
-			s.trace.Disconnect(info)
+	if err := s.open(c); err != nil {
+		return err
+	}
+	s.opened, s.resp = true, c.resp
+	c.body.idle = s.client.IdleTimeout
+	s.parser.Reset(c.resp.Body)
+	c.openedAt, c.openedID = time.Now(), s.parser.LastEventID()
+	if s.trace.Open != nil {
+		s.trace.Open(c.resp)
+	}
+	return nil
+}
+
+// open gets a response that opens the stream.
+func (s *Stream) open(c *connection) error {
+	if resp := s.adopted; resp != nil {
+		s.adopted = nil
+		c.sent = &attempt{Request: s.template.req}
+		c.begin(resp.Request)
+		c.take(resp)
+		return nil
+	}
+	sent, err := s.template.next(c.wire.watch(c.ctx), s.resumeID, s.client.Prepare)
+	if err != nil {
+		return err
+	}
+	c.sent = sent
+	c.begin(sent.Request)
+	if s.trace.Connect != nil {
+		s.trace.Connect(sent.Request)
+	}
+	if err := c.send(s.path.client(&s.http), s.headerTime); err != nil {
+		return err
+	}
+	return c.check(s.client.CheckResponse, s.client.IdleTimeout)
+}
+
+// advance moves what a connection resumes after, once an event was handled. It stays in
+// place at an ID that no header can carry: resuming early repeats events, and never loses
+// one.
+func (s *Stream) advance() {
+	if id := s.parser.LastEventID(); id != s.resumeID && Resumable(id) {
+		s.resumeID = id
+	}
+}
+
+// follow closes the connection, which err has ended, and does what follows it: it waits
+// for the next connection, or ends the stream.
+func (s *Stream) follow(err error) {
+	c := s.conn
+	if c == nil {
+		s.end = err // of the context, before a connection
+		return
+	}
+	s.signal.arm(nil)
+	err = c.cause(err)
+	if s.ctx.Err() != nil {
+		err = context.Cause(s.ctx) // whatever came first
+	}
+	c.close()
+	if s.progressed(c) {
+		s.backoff, s.pressed = nil, false
+	}
+	s.path.note(c, err)
+	func() {
+		defer s.report() // after a panic in a policy, too
+		c.info.Err = err
+		var restart *restarted
+		switch {
+		case err == errClosed || err == errNoContent:
+			c.info.Err = nil
+		case errors.As(err, &restart):
+			c.info.Err = restart.cause
+		}
+		var wait time.Duration
+		if wait, s.end = s.verdict(c, restart != nil); s.end == nil {
+			c.info.Reconnect, c.info.Delay = true, wait
 		}
 	}()
-	if s.trace.Connect != nil {
-		s.trace.Connect(req)
+	if s.end == nil {
+		s.end = s.sleep(c.info.Delay)
 	}
-	err = s.exchange(ctx, cancel, req, yield)
-	s.silent = err == ErrIdleTimeout
+}
 
+// verdict returns what follows a connection that c.info.Err has ended, by Restart or not:
+// the wait before the next one, or the end of the stream.
+func (s *Stream) verdict(c *connection, restart bool) (wait time.Duration, end error) {
+	err := c.info.Err
 	switch {
-	case err == errStopped || err == errNoContent:
-		return 0, errDone
+	case err == nil: // Close, or 204
+		return 0, io.EOF
 	case s.ctx.Err() != nil:
-		info.Err = context.Cause(s.ctx)
-		return 0, info.Err
-	}
-	info.Err = err
-	if err := s.policy(err, req, s.opened); err != nil {
-		if err == io.EOF {
-			err = errDone
-		}
 		return 0, err
+	case restart && !s.pressed:
+		s.pressed = true
+		return 0, nil
+	case restart: // again, without progress: as after a failure, but no policy is asked
+	case c.sent == nil: // Prepare or GetBody has failed
+		return 0, err
+	default:
+		if end := s.policy(c); end != nil {
+			return 0, end
+		}
 	}
-	wait, again := s.delay(err)
-	if !again {
+	wait, ok := s.delay(err)
+	if !ok {
 		return 0, fmt.Errorf("sse: giving up: %w", err)
 	}
-	info.Reconnect, info.Delay = true, wait
 	return wait, nil
 }
 
-// exchange sends the request, delivers the events of the response, and returns what
-// ended it. The response is closed then, whatever ended it.
-func (s *stream) exchange(ctx context.Context, cancel context.CancelCauseFunc, req *http.Request, yield func(Event, error) bool) error {
-	// The one timer of the connection: for the header, for a refusal's body, for silence.
-	timer := time.AfterFunc(math.MaxInt64, func() { cancel(ErrIdleTimeout) })
-	timer.Stop()
-	defer timer.Stop()
-
-	if s.headerTime > 0 {
-		timer.Reset(s.headerTime)
-	}
-	resp, err := s.send(req)
-	if err != nil {
-		return s.cause(ctx, err)
-	}
-	defer func() {
-		cancel(nil) // first: nobody gets to drain the body
-		resp.Body.Close()
-	}()
-	timer.Reset(refusalTimeout)
-	err = checkResponse(resp)
-	timer.Stop()
-	if err != nil {
-		return err
-	}
-	return s.cause(ctx, s.read(resp, timer, yield))
-}
-
-// send returns the response to req, or an error that names where it went wrong.
-func (s *stream) send(req *http.Request) (*http.Response, error) {
-	resp, err := s.client.Do(req)
-	if ue := (*url.Error)(nil); resp != nil && errors.As(err, &ue) {
-		// A redirect was not followed, and net/http gives its target as the server wrote it.
-		if target, err := resp.Request.URL.Parse(ue.URL); err == nil {
-			ue.URL = target.String()
-		}
-	}
-	return resp, err
-}
-
-// cause returns what a connection's error comes from.
-func (s *stream) cause(ctx context.Context, err error) error {
+// policy returns nil to reconnect after c.info.Err, or the error that the stream ends with.
+func (s *Stream) policy(c *connection) error {
+	err := c.info.Err
+	again := false
 	switch {
-	case err == errStopped || ctx.Err() == nil:
+	case s.template.req == nil || errors.Is(err, errSpent):
+	case s.client.Reconnect != nil:
+		again = s.client.Reconnect(err)
+	default:
+		again = s.opened && !c.rejected && s.template.repeats(c.sent, err) && Transient(err)
+	}
+	switch {
+	case !again:
 		return err
-	case s.ctx.Err() != nil:
-		return context.Cause(s.ctx)
+	case s.client.Prepare == nil && s.template.spent():
+		return fmt.Errorf("sse: cannot reconnect, the request's body has no GetBody: %w", err)
 	}
-	return context.Cause(ctx)
+	return nil
 }
 
-// read delivers the events of a response until it ends, and returns why.
-func (s *stream) read(resp *http.Response, timer *time.Timer, yield func(Event, error) bool) error {
-	s.opened = true
-	s.http2 = resp.ProtoMajor == 2
-	if s.trace.Open != nil {
-		s.trace.Open(resp)
+// progressed reports whether the connection got the stream on. A bare response does not,
+// or a server that accepts and closes would be hit at the base rate for ever; and neither
+// do events that leave the ID in force as it was, since the server may be replaying them.
+func (s *Stream) progressed(c *connection) bool {
+	if c.openedAt.IsZero() {
+		return false
 	}
-	body := io.Reader(resp.Body)
-	if s.idleTime > 0 {
-		body = &idleReader{body, timer, s.idleTime}
+	wait := s.waited
+	if wait == 0 {
+		wait = s.reconnectionTime()
 	}
-	s.parser.Reset(body)
-
-	// Progress makes the next wait a first one again. A bare response is none, or a
-	// server that accepts and closes would be hit at the base rate for ever.
-	defer func(open time.Time, id string) {
-		if s.parser.LastEventID() != id || time.Since(open) > s.waited {
-			s.backoff = nil
-		}
-	}(time.Now(), s.parser.LastEventID())
-
-	for s.ctx.Err() == nil {
-		err := s.parser.Next()
-		if s.ctx.Err() != nil {
-			break // nothing buffered is delivered
-		}
-		if err != nil {
-			s.advance() // by blocks without data
-			return err
-		}
-		s.backoff = nil
-		if !yield(s.parser.Event(), nil) {
-			return errStopped
-		}
-		s.advance()
-	}
-	return context.Cause(s.ctx)
+	return c.anonymous || s.parser.LastEventID() != c.openedID || time.Since(c.openedAt) > wait
 }
 
-// advance moves the cursor, once a loop body has returned. It stays where it is at an
-// ID that no header can carry: resuming early repeats events, and never loses one.
-func (s *stream) advance() {
-	if id := s.parser.LastEventID(); id != s.cursor && sendable(id) {
-		s.cursor = id
+// sleep waits before the next connection. It returns why the stream is over instead, nil if
+// it is not. Restart cuts the wait short, once until there is progress.
+func (s *Stream) sleep(wait time.Duration) error {
+	if s.signal.takePending() && !s.pressed {
+		s.pressed, wait = true, 0
+	}
+	ctx, cancel := context.WithCancelCause(s.ctx)
+	defer cancel(nil)
+	pressed := s.pressed
+	if !s.signal.arm(func(cause error) {
+		if cause == errClosed || !pressed {
+			cancel(cause)
+		}
+	}) {
+		return io.EOF
+	}
+	defer s.signal.arm(nil)
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+		switch {
+		case s.ctx.Err() != nil:
+			return context.Cause(s.ctx)
+		case context.Cause(ctx) == errClosed:
+			return io.EOF
+		}
+		s.pressed, wait = true, 0
+	}
+	s.waited = wait
+	return nil
+}
+
+// report tells the trace of a connection that has been closed, and forgets it.
+func (s *Stream) report() {
+	c := s.conn
+	s.conn = nil
+	if c.begun && s.trace.Disconnect != nil {
+		c.info.LastEventID = s.resumeID
+		s.trace.Disconnect(c.info)
 	}
 }
 
-// idleReader cuts a Read that waits too long for a byte. Time that passes between Reads
-// is the consumer's, and does not count.
-type idleReader struct {
-	body  io.Reader
-	timer *time.Timer
-	limit time.Duration
+// Event returns the current event, in strings of its own. Its allocations are one for
+// the data, and one for the ID if that has changed.
+func (s *Stream) Event() Event { return s.parser.Event() }
+
+// Type returns the current event's type, "message" if the stream named none.
+func (s *Stream) Type() string { return s.parser.Type() }
+
+// Data returns the current event's data. The slice is valid until the next call to Next
+// or Close; [Stream.Event] makes a copy.
+func (s *Stream) Data() []byte { return s.parser.Data() }
+
+// LastEventID returns the last event ID in force: that of the current event, or of a block
+// without data after it.
+func (s *Stream) LastEventID() string { return s.parser.LastEventID() }
+
+// Retry returns the server's last valid reconnection time, without limits to it, and
+// whether there was one.
+func (s *Stream) Retry() (time.Duration, bool) { return s.parser.Retry() }
+
+// Response returns the response that carries the current event, nil before the first one.
+// Leave its Body alone.
+func (s *Stream) Response() *http.Response { return s.resp }
+
+// Events returns the rest of the stream, and closes it at the end: also after break and
+// panic. An event counts as handled when its loop body has returned.
+func (s *Stream) Events() iter.Seq2[Event, error] {
+	return func(yield func(Event, error) bool) {
+		defer s.Close()
+		for {
+			switch err := s.Next(); err {
+			case nil:
+				if !yield(s.parser.Event(), nil) {
+					return
+				}
+			case io.EOF:
+				return
+			default:
+				yield(Event{}, err)
+				return
+			}
+		}
+	}
 }
 
-func (r *idleReader) Read(b []byte) (int, error) {
-	r.timer.Reset(r.limit)
-	defer r.timer.Stop()
-	return r.body.Read(b)
+var errRestarted = errors.New("sse: the stream was restarted")
+
+// Restart drops the connection, or cuts the wait for the next one short, and connects again:
+// after a change of the credentials, say, or when the network is back. It resumes after the
+// last handled event, and nothing that was buffered is delivered. The cause is what Trace
+// sees; nil stands for an error of this package. No policy is asked, and there is no
+// wait, unless Restart was called before and nothing has progressed since: then the stream
+// waits as after any failure, and calls during that wait have no effect.
+//
+// Restart may be called from any goroutine. It does not wait for the connection. It has no
+// effect before the first Next and after the end.
+func (s *Stream) Restart(cause error) {
+	if cause == nil {
+		cause = errRestarted
+	}
+	s.signal.send(&restarted{cause})
+}
+
+// Close ends the stream: a Next that is waiting, and every later one, returns [io.EOF], and
+// the connection is closed. The current event does not count as handled. Close may be
+// called from any goroutine, and more than once. It returns nil.
+func (s *Stream) Close() error {
+	s.signal.closed.Store(true)
+	if s.mu.TryLock() {
+		s.shut()
+		s.mu.Unlock()
+	} else {
+		s.signal.send(errClosed)
+	}
+	return nil
+}
+
+// shut ends the stream where no Next runs.
+func (s *Stream) shut() {
+	s.end = io.EOF
+	s.template.close()
+	if s.adopted != nil {
+		s.adopted.Body.Close()
+		s.adopted = nil
+	}
+	if c := s.conn; c != nil {
+		s.signal.arm(nil)
+		if c.ctx.Err() == nil && s.parser.err == nil {
+			c.drain()
+		}
+		c.close()
+		s.report()
+	}
 }

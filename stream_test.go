@@ -475,7 +475,8 @@ func TestIdle(t *testing.T) {
 	})
 }
 
-// TestRefusalBody: the first KiB, for at most five seconds.
+// TestRefusalBody: the first 64 KiB, until a second passes without a byte, and for at most
+// five seconds. IdleTimeout does not matter.
 func TestRefusalBody(t *testing.T) {
 	for name, test := range map[string]struct {
 		handler http.HandlerFunc
@@ -489,26 +490,44 @@ func TestRefusalBody(t *testing.T) {
 			for r.Context().Err() == nil {
 				_, _ = io.WriteString(w, strings.Repeat("x", 1000))
 			}
-		}, strings.Repeat("x", 1024), 0},
+		}, strings.Repeat("x", 64<<10), 0},
+		"one byte less": {func(w http.ResponseWriter, r *http.Request) {
+			w.WriteHeader(404)
+			_, _ = io.WriteString(w, strings.Repeat("x", 64<<10-1))
+		}, strings.Repeat("x", 64<<10-1), 0},
 		"slow": {func(w http.ResponseWriter, r *http.Request) {
 			w.WriteHeader(404)
 			_, _ = io.WriteString(w, "no such")
 			_ = http.NewResponseController(w).Flush()
 			<-r.Context().Done()
-		}, "no such", 5 * time.Second},
+		}, "no such", time.Second},
 		"one byte at a time": {func(w http.ResponseWriter, r *http.Request) {
 			w.WriteHeader(404)
 			for r.Context().Err() == nil {
 				_, _ = io.WriteString(w, "x")
 				_ = http.NewResponseController(w).Flush()
-				pause(r, 1500*time.Millisecond)
+				pause(r, 950*time.Millisecond)
 			}
-		}, "xxxx", 5 * time.Second},
+		}, "xxxxxx", 5 * time.Second},
+		"a byte that comes too late": {func(w http.ResponseWriter, r *http.Request) {
+			w.WriteHeader(404)
+			_, _ = io.WriteString(w, "x")
+			_ = http.NewResponseController(w).Flush()
+			pause(r, 1001*time.Millisecond)
+			_, _ = io.WriteString(w, "x")
+		}, "x", time.Second},
+		"a live stream under another label": {func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "text/plain")
+			w.WriteHeader(404)
+			_, _ = io.WriteString(w, "data:1\n\n")
+			_ = http.NewResponseController(w).Flush()
+			<-r.Context().Done()
+		}, "data:1\n\n", time.Second},
 	} {
 		in(t, name, func(t *testing.T) {
 			s := serve(t, test.handler)
 			start := time.Now()
-			_, err := all(t, (&sse.Client{HTTPClient: s.client, IdleTimeout: time.Second}).Get(t.Context(), "http://memnet/"))
+			_, err := all(t, (&sse.Client{HTTPClient: s.client, IdleTimeout: 100 * time.Millisecond}).Get(t.Context(), "http://memnet/"))
 			var re *sse.ResponseError
 			require.ErrorAs(t, err, &re)
 			require.Equal(t, 404, re.StatusCode)

@@ -72,7 +72,7 @@ func TestTranscripts(t *testing.T) {
 			script("id: 1\ndata: a\n\nid: 2\nevent: lost\ndata: b", abort),
 			script("id: 2\ndata: b\n\n", abort),
 		}},
-		"503-with-retry-after": {sse.Client{}, []ssetest.Script{
+		"503-with-retry-after": {sse.Client{NewBackoff: every(0)}, []ssetest.Script{
 			script("id: 1\ndata: a\n\n"),
 			refuse(503, "restarting", "Retry-After", "20"),
 			refuse(503, "restarting", "Retry-After", "Sat, 01 Jan 2000 00:01:00 GMT"),
@@ -94,8 +94,8 @@ func TestTranscripts(t *testing.T) {
 		"retry-field": {sse.Client{}, []ssetest.Script{
 			script("retry: 3000\ndata: a\n\n"),
 			script("data: b\n\n"),
-			script("retry: 1\nretry: 10 seconds\n"),
-			script("retry: 99999999999999999999\n\ndata: c\n\n"),
+			script("retry: 1\nretry: 10 seconds\ndata: c\n\n"),
+			script("retry: 99999999999999999999\n\ndata: d\n\n"),
 		}},
 		"id-reset": {sse.Client{}, []ssetest.Script{
 			script("id: 1\ndata: a\n\ndata: b\n\n"),
@@ -150,7 +150,7 @@ func TestTranscripts(t *testing.T) {
 			c := story.client
 			c.HTTPClient, c.Trace = srv.Client(), rec.Trace()
 			if c.NewBackoff == nil {
-				c.NewBackoff = every(0) // the reconnection time alone, and no part of it random
+				c.NewBackoff = constant // no part of it is random
 			}
 			for range rec.Events(c.Get(t.Context(), srv.URL())) {
 			}

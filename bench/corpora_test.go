@@ -28,7 +28,7 @@ func TestCorpora(t *testing.T) {
 	for _, c := range append(small(), oneLine("a line", "", 2, 1<<16, 0), manyLines("lines", "", 500, 0)) {
 		t.Run(c.Name, func(t *testing.T) {
 			got := reference.Parse(c.Stream(), "")
-			require.False(t, got.Unfinished)
+			require.Nil(t, got.Unfinished)
 			require.Len(t, got.Events, c.N)
 			for i, ev := range got.Events {
 				require.Equal(t, c.Event(i), Event(ev))

@@ -8,6 +8,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/cenkalti/backoff/v4"
+
 	"github.com/lastevent/sse"
 	"github.com/lastevent/sse/ssetest"
 )
@@ -88,7 +90,7 @@ func TestRestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := ssetest.NewServer(t,
 			func(c *ssetest.Conn) { c.Send(sse.Event{Data: "a", LastEventID: "1"}); c.Abort() },
-			func(c *ssetest.Conn) { c.Header().Set("Retry-After", "30"); c.Status(503, "restarting") },
+			func(c *ssetest.Conn) { c.Status(503, "restarting") },
 			func(c *ssetest.Conn) { c.Send(sse.Event{Data: "b", LastEventID: "2"}) },
 		)
 		rec := ssetest.NewRecorder()
@@ -101,14 +103,14 @@ func TestRestart(t *testing.T) {
 0s      event message "a" id "1"
 0s      disconnect: unexpected EOF; again in 1s
 1s      connect "1"
-1s      disconnect: sse: 503 Service Unavailable: "restarting"; again in 30s
-31s     connect "1"
-31s     open
-31s     event message "b" id "2"
-31s     disconnect: EOF; again in 1s
-32s     connect "2"
-32s     disconnect
-32s     end
+1s      disconnect: sse: GET http://sse.test: 503 Service Unavailable: "restarting"; again in 1s
+2s      connect "1"
+2s      open
+2s      event message "b" id "2"
+2s      disconnect: EOF; again in 1s
+3s      connect "2"
+3s      disconnect
+3s      end
 `
 		if got := "\n" + rec.String(); got != want {
 			t.Errorf("got %s\nwant %s", got, want)
@@ -117,8 +119,4 @@ func TestRestart(t *testing.T) {
 }
 
 // constant waits for the reconnection time, and no random part of it.
-func constant(time.Duration) sse.Backoff { return zero{} }
-
-type zero struct{}
-
-func (zero) NextBackOff() time.Duration { return 0 }
+func constant(initial time.Duration) sse.Backoff { return backoff.NewConstantBackOff(initial) }

@@ -126,7 +126,7 @@ func TestScripts(t *testing.T) {
 0s      event e "1" id "1"
 0s      disconnect: unexpected EOF; again in 1s
 1s      connect "1"
-1s      disconnect: sse: 503 Service Unavailable: "later"; again in 7.Xs
+1s      disconnect: sse: GET http://sse.test/: 503 Service Unavailable: "later"; again in 7.Xs
 `)
 		require.True(t, strings.HasSuffix(rec.String(), " end\n"))
 	})
@@ -220,7 +220,7 @@ connections:
 
 	require.Contains(t, fails(t, func(t testing.TB) {
 		ssetest.Take(t, get(t, ssetest.NewServer(t, func(c *ssetest.Conn) { c.Status(404, "no such feed") })), 1)
-	}), `got 0, then the stream ended: sse: 404 Not Found: "no such feed"`+"\nevents:\n  none\nconnections:\n  0s: GET /: 404 Not Found\n    | no such feed\n")
+	}), `got 0, then the stream ended: sse: GET http://sse.test: 404 Not Found: "no such feed"`+"\nevents:\n  none\nconnections:\n  0s: GET /: 404 Not Found\n    | no such feed\n")
 
 	require.Contains(t, fails(t, func(t testing.TB) {
 		ssetest.None(t, get(t, ssetest.NewServer(t, stall)), time.Hour)
@@ -266,7 +266,7 @@ func TestRecorder(t *testing.T) {
 1.5s    left
 1.5s    event message "3" id ""
 1.5s    left
-1.5s    error: unexpected EOF
+1.5s    error: sse: the stream ended inside an event: type "message", ID "", data "4"
 `, rec.String())
 	})
 }

@@ -130,7 +130,7 @@ func TestVerbose(t *testing.T) {
 func TestRefused(t *testing.T) {
 	out := run(t, []string{feed}, "404")
 	require.Equal(t, exitBroken, out.code)
-	require.Equal(t, "sse: 404 Not Found: \"404 page not found\"\n", out.stderr)
+	require.Equal(t, "sse: GET http://memnet/feed: 404 Not Found: \"404 page not found\"\n", out.stderr)
 	require.Len(t, out.requests, 1)
 }
 

@@ -40,7 +40,7 @@ func TestTrace(t *testing.T) {
 level=INFO msg=open status=200 proto=HTTP/1.1
 level=WARN msg=drop err="unexpected EOF" after=1 open_for=5s
 level=DEBUG msg=connect after=1
-level=WARN msg=drop err="sse: 503 Service Unavailable: \"restarting\"" after=1
+level=WARN msg=drop err="sse: GET http://sse.test: 503 Service Unavailable: \"restarting\"" after=1
 level=DEBUG msg=connect after=1
 level=INFO msg=open status=200 proto=HTTP/1.1
 level=DEBUG msg=comment text=" hello"

@@ -3,7 +3,11 @@
 // limits. It is the oracle for package sse's parser, and shares no code with it.
 package reference
 
-import "math/big"
+import (
+	"cmp"
+	"math/big"
+	"strings"
+)
 
 // An Event is what the standard's "dispatch the event" steps make: see sse.Event.
 type Event struct{ Type, Data, LastEventID string }
@@ -13,8 +17,9 @@ type Result struct {
 	Events      []Event
 	LastEventID string   // in force
 	Retry       *big.Int // milliseconds of the last valid retry field; nil: none
-	Comments    []string // each comment line behind its colon
-	Unfinished  bool     // the stream ends in a line, or in a block with a data, event or id field
+	Comments    []string // each comment line after its colon
+	Unknown     []string // each line that is no comment and no field
+	Unfinished  *Event   // what the stream's end cut off, as it would have been dispatched; nil: nothing
 }
 
 // Parse interprets a connection's stream. LastEventID is the ID in force before it.
@@ -38,8 +43,15 @@ func Parse(stream []byte, lastEventID string) Result {
 			line = append(line, text[i])
 		}
 	}
-	// "Once the end of the file is reached, any pending data must be discarded."
-	p.Unfinished = len(line) > 0 || p.field
+	// Here the standard discards what is pending. A client reports it, a last line without
+	// a line end included, unless it is a comment or a retry field.
+	if rest := string(line); !strings.HasPrefix(rest, ":") && rest != "retry" && !strings.HasPrefix(rest, "retry:") && rest != "" {
+		p.line(line)
+	}
+	if p.field {
+		data := strings.TrimSuffix(p.dataBuffer, "\n")
+		p.Unfinished = &Event{Type: cmp.Or(p.typeBuffer, "message"), Data: data, LastEventID: p.idBuffer}
+	}
 	return p.Result
 }
 
@@ -71,13 +83,13 @@ func (p *parser) line(line []rune) {
 		if len(value) > 0 && value[0] == ' ' {
 			value = value[1:]
 		}
-		p.process(string(line[:colon]), value)
+		p.process(string(line[:colon]), value, line)
 	default:
-		p.process(string(line), nil)
+		p.process(string(line), nil, line)
 	}
 }
 
-func (p *parser) process(name string, value []rune) {
+func (p *parser) process(name string, value, line []rune) {
 	switch name {
 	case "event":
 		p.typeBuffer, p.field = string(value), true
@@ -99,6 +111,8 @@ func (p *parser) process(name string, value []rune) {
 		if n, ok := new(big.Int).SetString(string(value), 10); ok {
 			p.Retry = n
 		}
+	default:
+		p.Unknown = append(p.Unknown, string(line))
 	}
 }
 
