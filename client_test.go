@@ -502,3 +502,180 @@ func TestGet(t *testing.T) {
 		require.ErrorContains(t, err, "missing protocol scheme")
 	}
 }
+
+// TestLastEventIDInAnySpelling: a header map may hold any; each is read and removed.
+func TestLastEventIDInAnySpelling(t *testing.T) {
+	for _, key := range []string{"Last-Event-Id", "last-event-id", "Last-Event-ID", "LAST-EVENT-ID"} {
+		for _, http2 := range []bool{false, true} {
+			in(t, key+map[bool]string{true: "/HTTP2"}[http2], func(t *testing.T) {
+				s := serve(t, stream("id:8\ndata:1\n\n"), stream("id\n\n"), stream("data:2\n\n"))
+				if http2 {
+					s.useHTTP2(t)
+				}
+				req := get(t, "http://memnet/")
+				req.Header[key] = []string{"7"}
+				got, err := all(t, (&sse.Client{HTTPClient: s.client}).Events(req))
+				require.NoError(t, err)
+				require.Equal(t, "1 2", data(got))
+				require.Equal(t, "7 8 - -", s.lastEventIDs())
+			})
+		}
+	}
+	in(t, "in several", func(t *testing.T) {
+		s := serve(t)
+		req := get(t, "http://memnet/")
+		req.Header = http.Header{"last-event-id": {"6"}, "Last-Event-Id": {"7"}, "LAST-EVENT-ID": {}}
+		_, err := all(t, (&sse.Client{HTTPClient: s.client}).Events(req))
+		require.NoError(t, err)
+		require.Equal(t, "7", s.lastEventIDs())
+	})
+	in(t, "and so are the others", func(t *testing.T) {
+		s := serve(t)
+		req := get(t, "http://memnet/")
+		req.Header = http.Header{"accept": {"text/plain"}, "CACHE-CONTROL": {"max-age=1"}, "accept-Encoding": {"br"}}
+		_, err := all(t, (&sse.Client{HTTPClient: s.client}).Events(req))
+		require.NoError(t, err)
+		got := s.requests[0].Header
+		require.Equal(t, []string{"text/plain|max-age=1|br"}, []string{strings.Join(append(append(got["Accept"], got["Cache-Control"]...), got["Accept-Encoding"]...), "|")})
+	})
+}
+
+// TestTrailers: what the caller puts in the trailer while the body is read is sent.
+func TestTrailers(t *testing.T) {
+	for _, http2 := range []bool{false, true} {
+		in(t, map[bool]string{true: "HTTP2", false: "HTTP1"}[http2], func(t *testing.T) {
+			var trailer []string
+			s := serveAll(t, func(w http.ResponseWriter, r *http.Request, n int) {
+				trailer = append(trailer, r.Trailer.Get("Digest")) // the body has been read
+				if n == 0 {
+					cut("data:1\n\n")(w, r)
+				}
+				w.WriteHeader(http.StatusNoContent)
+			})
+			if http2 {
+				s.useHTTP2(t)
+			}
+			req := post(t, nil)
+			req.Trailer = http.Header{"Digest": nil}
+			body := func() (io.ReadCloser, error) {
+				r := strings.NewReader("body")
+				return io.NopCloser(readerFunc(func(b []byte) (int, error) {
+					n, err := r.Read(b)
+					if err == io.EOF {
+						req.Trailer.Set("Digest", "d")
+					}
+					return n, err
+				})), nil
+			}
+			req.Body, _ = body()
+			req.GetBody = body
+			c := sse.Client{HTTPClient: s.client, Reconnect: sse.Transient}
+			_, err := all(t, c.Events(req))
+			require.NoError(t, err)
+			require.Equal(t, []string{"d", "d"}, trailer)
+		})
+	}
+}
+
+// TestBodyIsClosed: the caller's own, in whatever way a stream ends.
+func TestBodyIsClosed(t *testing.T) {
+	refuse := func(*http.Request) error { return errCause }
+	for name, test := range map[string]struct {
+		handler http.HandlerFunc
+		prepare func(*http.Request) error
+		done    bool // the context, from the start
+	}{
+		"ends":                {handler: stream("data:1\n\n")},
+		"cut":                 {handler: cut("data:1\n\n")},
+		"refused":             {handler: status(404)},
+		"Prepare fails":       {prepare: refuse},
+		"Prepare replaces":    {handler: stream("data:1\n\n"), prepare: func(r *http.Request) error { withBody(r); return nil }},
+		"Prepare removes":     {handler: stream("data:1\n\n"), prepare: func(r *http.Request) error { r.Body, r.GetBody, r.ContentLength = nil, nil, 0; return nil }},
+		"done from the start": {done: true},
+	} {
+		for _, again := range []bool{false, true} {
+			in(t, name+map[bool]string{true: ", with GetBody"}[again], func(t *testing.T) {
+				var s *server
+				if test.handler != nil {
+					s = serve(t, test.handler)
+				} else {
+					s = serve(t)
+				}
+				open := 0
+				body := func() (io.ReadCloser, error) {
+					open++
+					return &closeCounter{strings.NewReader("body"), func() { open-- }}, nil
+				}
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				if test.done {
+					cancel()
+				}
+				req := post(t, nil).WithContext(ctx)
+				req.Body, _ = body()
+				req.ContentLength = 4
+				if again {
+					req.GetBody = body
+				}
+				c := sse.Client{HTTPClient: s.client, Prepare: test.prepare}
+				for range c.Events(req) {
+				}
+				synctest.Wait()
+				require.Zero(t, open)
+			})
+		}
+	}
+}
+
+// closeCounter is a body that counts its first Close only.
+type closeCounter struct {
+	io.Reader
+	close func()
+}
+
+func (c *closeCounter) Close() error {
+	if c.close != nil {
+		c.close()
+		c.close = nil
+	}
+	return nil
+}
+
+// TestPrepareReadsTheBody: to sign it, say, or to count what is sent.
+func TestPrepareReadsTheBody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serve(t, cut("data:1\n\n"))
+		c := sse.Client{HTTPClient: s.client, Reconnect: sse.Transient, Prepare: func(r *http.Request) error {
+			r.Body = struct {
+				io.Reader
+				io.Closer
+			}{io.MultiReader(strings.NewReader("signed "), r.Body), r.Body}
+			r.ContentLength += int64(len("signed "))
+			return nil
+		}}
+		_, err := all(t, c.Events(post(t, strings.NewReader("body"))))
+		require.NoError(t, err)
+		require.Equal(t, "signed body signed body", s.requests[0].body+" "+s.requests[1].body)
+
+		s = serve(t, cut("data:1\n\n"))
+		c.HTTPClient = s.client
+		req := post(t, io.MultiReader(strings.NewReader("body")))
+		req.ContentLength = 4
+		_, err = all(t, c.Events(req))
+		require.ErrorContains(t, err, "the request's body is spent", "and no policy is asked about that")
+		require.LessOrEqual(t, len(s.requests), 2, "what reads from the body fails where the body is read")
+	})
+	in(t, "a body that cannot be compared", func(t *testing.T) {
+		s := serve(t, cut("data:1\n\n"))
+		c := sse.Client{HTTPClient: s.client, Reconnect: sse.Transient, Prepare: func(r *http.Request) error {
+			r.Body = closer{strings.NewReader("own"), func() {}}
+			r.ContentLength = 3
+			return nil
+		}}
+		req := post(t, nil)
+		req.Body = closer{strings.NewReader("body"), func() {}}
+		_, err := all(t, c.Events(req))
+		require.NoError(t, err)
+		require.Equal(t, "own own", s.requests[0].body+" "+s.requests[1].body)
+	})
+}

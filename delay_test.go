@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/cenkalti/backoff/v4"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -186,6 +187,29 @@ func TestRetryAfter(t *testing.T) {
 			})
 		}
 	}
+	for name, test := range map[string]struct {
+		headers   []string
+		low, high time.Duration
+	}{
+		"milliseconds":               {[]string{"Retry-After-Ms", "7000"}, 7 * s, 8 * s},
+		"milliseconds win":           {[]string{"Retry-After-Ms", "7000", "Retry-After", "100"}, 7 * s, 8 * s},
+		"milliseconds of a fraction": {[]string{"Retry-After-Ms", "7000.5"}, 7*s + s/2000, 8*s + s/2000},
+		"no number of milliseconds":  {[]string{"Retry-After-Ms", "soon", "Retry-After", "100"}, 100 * s, 101 * s},
+		"negative milliseconds":      {[]string{"Retry-After-Ms", "-5", "Retry-After", "100"}, 100 * s, 101 * s},
+		"empty milliseconds":         {[]string{"Retry-After-Ms", "", "Retry-After", "100"}, 100 * s, 101 * s},
+		"milliseconds are clamped":   {[]string{"Retry-After-Ms", "3600001"}, time.Hour, time.Hour + s},
+		"milliseconds overflow":      {[]string{"Retry-After-Ms", "99999999999999999999999"}, time.Hour, time.Hour + s},
+		// The server's clock is two hours ahead, or behind: its Date says so.
+		"date by a clock ahead":  {[]string{"Date", "Sat, 01 Jan 2000 02:00:00 GMT", "Retry-After", "Sat, 01 Jan 2000 02:00:20 GMT"}, 20 * s, 21 * s},
+		"date by a clock behind": {[]string{"Date", "Fri, 31 Dec 1999 22:00:00 GMT", "Retry-After", "Fri, 31 Dec 1999 22:00:20 GMT"}, 20 * s, 21 * s},
+		"date that has passed":   {[]string{"Date", "Sat, 01 Jan 2000 02:00:00 GMT", "Retry-After", "Sat, 01 Jan 2000 01:00:00 GMT"}, s, 2 * s},
+		"date, and a bad Date":   {[]string{"Date", "today", "Retry-After", "Sat, 01 Jan 2000 00:00:20 GMT"}, 20 * s, 21 * s},
+	} {
+		in(t, name, func(t *testing.T) {
+			got := waits(t, status(503, test.headers...))
+			requireWithin(t, test.low, test.high, got[0])
+		})
+	}
 	in(t, "grows with the row", func(t *testing.T) {
 		far := 0
 		for range 20 {
@@ -339,5 +363,64 @@ func TestLongLife(t *testing.T) {
 		for _, wait := range s.waits() {
 			requireWithin(t, 24*time.Hour+time.Second, 24*time.Hour+2*time.Second, wait)
 		}
+	})
+}
+
+// TestReconnectionTime: the client's, until the server's retry says otherwise.
+func TestReconnectionTime(t *testing.T) {
+	const ms, s = time.Millisecond, time.Second
+	for set, want := range map[time.Duration]time.Duration{
+		0: s, -s: 10 * ms, ms: 10 * ms, 9 * ms: 10 * ms, 10 * ms: 10 * ms, 50 * ms: 50 * ms, 20 * s: 20 * s,
+		time.Hour: time.Hour, time.Hour + 1: time.Hour, 1 << 62: time.Hour,
+	} {
+		in(t, set.String(), func(t *testing.T) {
+			srv := serve(t, stream(""), stream("retry:3000\ndata:1\n\n"), stream("data:2\n\n"))
+			tr := record()
+			var initial []time.Duration
+			c := sse.Client{HTTPClient: srv.client, ReconnectionTime: set, Trace: tr.trace(), NewBackoff: func(d time.Duration) sse.Backoff {
+				initial = append(initial, d)
+				return every(0)(d)
+			}}
+			_, err := all(t, c.Get(t.Context(), "http://memnet/"))
+			require.NoError(t, err)
+			require.Equal(t, []time.Duration{want, 3 * s, 3 * s}, initial)
+			require.Equal(t, []time.Duration{0, 3 * s, 3 * s}, tr.waits)
+
+			srv = serve(t, stream(""), stream("retry:3000\ndata:1\n\n"))
+			tr = record()
+			c = sse.Client{HTTPClient: srv.client, ReconnectionTime: set, Trace: tr.trace()}
+			_, err = all(t, c.Get(t.Context(), "http://memnet/"))
+			require.NoError(t, err)
+			requireWithin(t, want, 2*want, tr.waits[0])
+			requireWithin(t, 3*s, 6*s, tr.waits[1])
+		})
+	}
+}
+
+// TestReplayingServer: a server that sends the same event to each connection brings the
+// stream no further, so that a Backoff that gives up does.
+func TestReplayingServer(t *testing.T) {
+	for name, text := range map[string]string{
+		"one event":  "retry:10\nid:1\ndata:1\n\n",
+		"two events": "retry:10\nid:0\ndata:0\n\nid:1\ndata:1\n\n",
+	} {
+		in(t, name, func(t *testing.T) {
+			s := serve(t, repeated(100, stream(text))...)
+			c := sse.Client{HTTPClient: s.client, NewBackoff: func(d time.Duration) sse.Backoff {
+				return backoff.WithMaxRetries(backoff.NewConstantBackOff(d), 3)
+			}}
+			_, err := all(t, c.Get(t.Context(), "http://memnet/"))
+			require.EqualError(t, err, "sse: giving up: EOF")
+			require.Len(t, s.requests, 4, "one that moved the ID, and three retries")
+		})
+	}
+	in(t, "events without an ID in force", func(t *testing.T) {
+		s := serve(t, repeated(20, stream("data:1\n\n"))...)
+		c := sse.Client{HTTPClient: s.client, NewBackoff: func(d time.Duration) sse.Backoff {
+			return backoff.WithMaxRetries(backoff.NewConstantBackOff(d), 3)
+		}}
+		_, err := all(t, c.Get(t.Context(), "http://memnet/"))
+		require.NoError(t, err)
+		require.Len(t, s.requests, 21)
 	})
 }

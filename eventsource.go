@@ -94,7 +94,7 @@ func NewEventSource(url string) (*EventSource, error) {
 }
 
 func relativeURL(s string) error {
-	return &url.Error{Op: "parse", URL: redactText(s), Err: errors.New("sse: the URL of an EventSource must be absolute")}
+	return redact(&url.Error{Op: "parse", URL: s, Err: errors.New("sse: the URL of an EventSource must be absolute")})
 }
 
 // EventSource returns an EventSource on the events that [Client.Events] gives for req,

@@ -305,3 +305,89 @@ func TestAllocs(t *testing.T) {
 }
 
 var sink sse.Event
+
+// TestMalformedBytesCountAsU_FFFD: the limit is one on what is delivered, and U+FFFD has
+// three bytes where there was one.
+func TestMalformedBytesCountAsU_FFFD(t *testing.T) {
+	const limit = 999
+	for name, stream := range map[string]func(n int) string{
+		"one data line":      func(n int) string { return "data:" + strings.Repeat("\xff", n) + "\n\n" },
+		"two data lines":     func(n int) string { return "data:" + strings.Repeat("\xff", n-40) + "\ndata:" + strings.Repeat("x", 119) + "\n\n" },
+		"a type":             func(n int) string { return "event:" + strings.Repeat("\xff", n) + "\ndata\n\n" },
+		"an ID":              func(n int) string { return "id:" + strings.Repeat("\xff", n) + "\ndata\n\n" },
+		"an unfinished line": func(n int) string { return "data:" + strings.Repeat("\xff", n) },
+		"truncated runes":    func(n int) string { return "data:" + strings.Repeat("\xe2\x82", n) + "\n\n" },
+		"runes in between":   func(n int) string { return "data:" + strings.Repeat("\xff€", n/2) + strings.Repeat("\xff", n%2) + "\n\n" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			for n, tooLarge := range map[int]bool{332: false, 333: false, 334: true} {
+				everyCut([]byte("id:before\ndata:1\n\nid:with\n"+stream(n)), func(cut string, r io.Reader) {
+					got := parse(t, &sse.Parser{MaxEventSize: limit}, r)
+					require.Equal(t, tooLarge, got.Err == sse.ErrEventTooLarge, "%d, %s: %v", n, cut, got.Err)
+					if tooLarge {
+						require.Equal(t, "before", got.LastEventID, "an event that was not delivered is to be sent again")
+					}
+				})
+			}
+		})
+	}
+	t.Run("memory", func(t *testing.T) {
+		const size = 8 << 20
+		line := strings.Repeat("\xff", size)
+		for _, field := range []string{"data:", "id:", "event:"} {
+			p := &sse.Parser{MaxEventSize: size + 6}
+			p.Reset(strings.NewReader(field + line + "\ndata\n\n"))
+			before := allocated()
+			require.Equal(t, sse.ErrEventTooLarge, p.Next())
+			require.Less(t, allocated()-before, uint64(4*size), field)
+		}
+	})
+}
+
+// TestSkippedLinesCostNothing: lines that no hook wants need a few bytes.
+func TestSkippedLinesCostNothing(t *testing.T) {
+	for _, begin := range []string{":", "foo:", "foo", "eventually:"} {
+		for _, piece := range []int{100, 1400, 32 << 10} {
+			p := new(sse.Parser)
+			p.Reset(io.MultiReader(strings.NewReader("data:1\n\n"+begin), &pieces{endless{text: "x", max: 4 << 20}, piece}, strings.NewReader("\ndata:2\n\n")))
+			require.NoError(t, p.Next())
+			before := allocated()
+			require.NoError(t, p.Next())
+			require.Equal(t, "2", string(p.Data()))
+			require.Less(t, allocated()-before, uint64(8<<10), "%q, reads of %d", begin, piece)
+		}
+	}
+}
+
+// pieces are the reads of an endless stream, of at most so many bytes.
+type pieces struct {
+	endless
+	size int
+}
+
+func (r *pieces) Read(b []byte) (int, error) { return r.endless.Read(b[:min(len(b), r.size)]) }
+
+// TestIDInForceCostsNothing: events that name no ID do not look at the one in force, and
+// those that name it again cost what their line does.
+func TestIDInForceCostsNothing(t *testing.T) {
+	id := strings.Repeat("i", 1<<20)
+	p := sse.NewParser(io.MultiReader(strings.NewReader("id:"+id+"\ndata\n\n"), strings.NewReader(strings.Repeat("data:1\n\n", 1000))))
+	require.NoError(t, p.Next())
+	require.Equal(t, id, p.LastEventID())
+	require.Zero(t, testing.AllocsPerRun(900, func() {
+		if p.Next() != nil || len(p.LastEventID()) != len(id) {
+			t.Fatal("lost")
+		}
+	}))
+	id = id[:1000]
+	p.Reset(strings.NewReader(strings.Repeat("id:"+id+"\ndata:1\n\n", 50)))
+	for range 10 {
+		require.NoError(t, p.Next())
+		_ = p.LastEventID()
+	}
+	require.Zero(t, testing.AllocsPerRun(30, func() {
+		if p.Next() != nil || len(p.LastEventID()) != len(id) {
+			t.Fatal("lost")
+		}
+	}))
+}

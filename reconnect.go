@@ -76,8 +76,8 @@ func sendable(err error) bool {
 	text := err.Error()
 	for _, begin := range [...]string{
 		"net/http: invalid header ", "net/http: invalid trailer ", "net/http: invalid method ",
-		"http: invalid Host header", "http: nil Request.", "http: Request.",
-		"http2: invalid ", "http2: request header list larger than peer's advertised limit",
+		"http: nil Request.", "http: Request.", "http: ContentLength=",
+		"http2: invalid ", "http2: request header list larger than ", "http2: request body larger than ",
 	} {
 		if strings.HasPrefix(text, begin) {
 			return false

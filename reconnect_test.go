@@ -293,3 +293,127 @@ func TestOtherEnds(t *testing.T) {
 		require.EqualError(t, err, "sse: giving up: EOF")
 	})
 }
+
+// TestNeverSent: what net/http rejects before anything is sent can never work, whatever the
+// policy. It has no types for these errors, only texts, which may change with its releases.
+func TestNeverSent(t *testing.T) {
+	for name, prepare := range map[string]func(*http.Request){
+		"a token with its newline": func(r *http.Request) { r.Header.Set("Authorization", "Bearer token\n") },
+		"a header's name":          func(r *http.Request) { r.Header["X Token"] = []string{"1"} },
+		"a trailer's value":        func(r *http.Request) { r.Trailer = http.Header{"X": {"\x00"}} },
+		"a method":                 func(r *http.Request) { r.Method = "GET /" },
+		"RequestURI":               func(r *http.Request) { r.RequestURI = "/" },
+		"no URL":                   func(r *http.Request) { r.URL = nil },
+		"a length without a body":  func(r *http.Request) { r.ContentLength = 5 },
+		"a body longer than its length, over HTTP/2": func(r *http.Request) { withBody(r); r.ContentLength = 3 },
+		"a body longer than its length":              func(r *http.Request) { withBody(r); r.ContentLength = 3 },
+		"a body shorter than its length":             func(r *http.Request) { withBody(r); r.ContentLength = 5 },
+		"a port that is too large":                   func(r *http.Request) { r.URL.Host = "memnet:99999" },
+		"an address that is none":                    func(r *http.Request) { r.URL.Host = "[::1" },
+		"Transfer-Encoding over HTTP/2":              func(r *http.Request) { r.Header.Set("Transfer-Encoding", "gzip") },
+		"Connection over HTTP/2":                     func(r *http.Request) { r.Header.Set("Connection", "upgrade") },
+		"Upgrade over HTTP/2":                        func(r *http.Request) { r.Header.Set("Upgrade", "websocket") },
+		"too much for HTTP/2":                        func(r *http.Request) { r.Header.Set("X", strings.Repeat("x", 2<<20)) },
+	} {
+		in(t, name, func(t *testing.T) {
+			s := serve(t, repeated(5, hold(""))...)
+			if strings.HasSuffix(name, "HTTP/2") {
+				s.useHTTP2(t)
+				resp, err := s.client.Get("http://memnet/") // which brings the server's settings
+				require.NoError(t, err)
+				resp.Body.Close()
+				s.requests = nil
+			} else {
+				dial := new(net.Dialer)
+				s.client.Transport.(*http.Transport).DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+					if addr != "memnet:80" {
+						return dial.DialContext(ctx, network, addr)
+					}
+					return s.DialContext(ctx, network, addr)
+				}
+			}
+			for policyName, policy := range map[string]func(error) bool{"Transient": sse.Transient, "Standard": sse.Standard} {
+				c := sse.Client{HTTPClient: s.client, Reconnect: policy, Prepare: func(r *http.Request) error {
+					prepare(r)
+					return nil
+				}}
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				defer cancel()
+				_, err := all(t, c.Get(ctx, "http://memnet/"))
+				require.ErrorAs(t, err, new(*url.Error), policyName)
+				require.NotErrorIs(t, err, context.DeadlineExceeded)
+			}
+			if !strings.HasPrefix(name, "a body") { // its beginning is sent
+				require.Empty(t, s.requests)
+			}
+		})
+	}
+}
+
+func withBody(r *http.Request) {
+	r.Body, r.ContentLength = io.NopCloser(strings.NewReader("body")), 4
+}
+
+// TestPolicyAsksWhatWasSent: a request is what Prepare made of it.
+func TestPolicyAsksWhatWasSent(t *testing.T) {
+	for name, test := range map[string]struct {
+		method  string
+		prepare func(r *http.Request)
+		sent    int
+	}{
+		"a GET that becomes a POST": {"GET", func(r *http.Request) { r.Method = "POST" }, 1},
+		"a POST that becomes a GET": {"POST", func(r *http.Request) { r.Method = "GET" }, 3},
+		"a POST that gets a key":    {"POST", func(r *http.Request) { r.Header.Set("Idempotency-Key", "k") }, 3},
+		"a key that goes":           {"DELETE", func(r *http.Request) { r.Header.Del("Idempotency-Key") }, 1},
+		"a GET that gets a body":    {"GET", withBody, 3},
+	} {
+		in(t, name, func(t *testing.T) {
+			s := serve(t, cut("data:1\n\n"), cut("data:2\n\n"))
+			req := get(t, "http://memnet/")
+			if req.Method = test.method; test.method == "DELETE" {
+				req.Header.Set("Idempotency-Key", "k")
+			}
+			c := sse.Client{HTTPClient: s.client, Prepare: func(r *http.Request) error { test.prepare(r); return nil }}
+			_, err := all(t, c.Events(req))
+			require.Equal(t, test.sent == 1, err == io.ErrUnexpectedEOF, err)
+			require.Len(t, s.requests, test.sent)
+			if name == "a GET that gets a body" {
+				require.Equal(t, "body body body", s.requests[0].body+" "+s.requests[1].body+" "+s.requests[2].body)
+			}
+		})
+	}
+}
+
+// TestCompleteAnswerIsNotAskedForAgain, whatever makes the request one that may be repeated.
+func TestCompleteAnswerIsNotAskedForAgain(t *testing.T) {
+	for _, method := range []string{"POST", "PUT", "DELETE", "OPTIONS", "TRACE", "REPORT"} {
+		for _, key := range []string{"Idempotency-Key", "idempotency-key", "X-Idempotency-Key"} {
+			for name, text := range map[string]string{"whole": "data:1\n\n", "unfinished": "data:1\n\ndata:2", "with text": "data:1\n\n<html>", "empty": ""} {
+				in(t, method+"/"+key+"/"+name, func(t *testing.T) {
+					s := serve(t, stream(text))
+					req := post(t, nil)
+					req.Method = method
+					req.Header[key] = []string{"k"}
+					_, err := all(t, (&sse.Client{HTTPClient: s.client}).Events(req))
+					if name == "whole" || name == "empty" {
+						require.NoError(t, err)
+					} else {
+						require.ErrorAs(t, err, new(*sse.UnfinishedError))
+					}
+					require.Len(t, s.requests, 1)
+
+					s = serve(t, cut(text))
+					_, err = all(t, (&sse.Client{HTTPClient: s.client}).Events(req))
+					require.NoError(t, err)
+					require.Len(t, s.requests, 2, "what was cut is asked for again")
+				})
+			}
+		}
+	}
+	in(t, "unless a policy of the caller's wants it", func(t *testing.T) {
+		s := serve(t, stream("data:1\n\n"))
+		_, err := all(t, (&sse.Client{HTTPClient: s.client, Reconnect: sse.Transient}).Events(post(t, strings.NewReader("{}"))))
+		require.NoError(t, err)
+		require.Len(t, s.requests, 2)
+	})
+}

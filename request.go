@@ -95,8 +95,11 @@ func (t *template) next(ctx context.Context, lastID string, prepare func(*http.R
 		"Cache-Control":   "no-cache",
 		"Accept-Encoding": "identity", // a proxy that compresses and does not flush stalls the stream
 	} {
-		if !hasHeader(req.Header, name) {
+		if keys := spellings(req.Header, name); len(keys) == 0 {
 			req.Header.Set(name, value)
+		} else if _, ok := req.Header[name]; !ok {
+			req.Header[name] = req.Header[keys[0]] // where net/http looks for it
+			delete(req.Header, keys[0])
 		}
 	}
 	for _, key := range spellings(req.Header, "Last-Event-ID") {

@@ -227,7 +227,7 @@ connections:
 	}), "want no event within 1h0m0s, got 1, then no more was asked for")
 	require.Contains(t, fails(t, func(t testing.TB) {
 		ssetest.None(t, get(t, ssetest.NewServer(t, func(c *ssetest.Conn) { c.Status(400, "") })), time.Hour)
-	}), "want no event within 1h0m0s, got 0, then the stream ended: sse: 400 Bad Request")
+	}), "want no event within 1h0m0s, got 0, then the stream ended: sse: GET http://sse.test: 400 Bad Request")
 	require.Contains(t, fails(t, func(t testing.TB) {
 		ssetest.None(t, sse.Read(strings.NewReader("")), time.Hour)
 	}), "None needs a Server of the same test")

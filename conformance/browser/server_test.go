@@ -124,8 +124,11 @@ func status(code int, header ...string) answer {
 	}
 }
 
-// raw writes these bytes in place of a response, and closes the connection; with a
-// reset, if it is to.
+// pause separates the parts of a raw response: the next one comes a little later.
+const pause = "<pause>"
+
+// raw writes these bytes in place of a response, and closes the connection, with a reset or
+// without.
 func raw(response string, reset bool) answer {
 	return func(w http.ResponseWriter, r *http.Request) {
 		nc, buf, err := w.(http.Hijacker).Hijack()
@@ -133,10 +136,15 @@ func raw(response string, reset bool) answer {
 			return
 		}
 		defer nc.Close()
-		_, _ = buf.WriteString(strings.ReplaceAll(response, "\n", "\r\n"))
-		_ = buf.Flush()
+		for i, part := range strings.Split(response, pause) {
+			if i > 0 {
+				time.Sleep(200 * time.Millisecond)
+			}
+			_, _ = buf.WriteString(strings.ReplaceAll(part, "\n", "\r\n"))
+			_ = buf.Flush()
+		}
 		if lingerer, ok := nc.(interface{ SetLinger(int) error }); ok && reset {
-			time.Sleep(50 * time.Millisecond) // what was written gets there first
+			time.Sleep(50 * time.Millisecond) // so that the client reads the bytes before the reset
 			_ = lingerer.SetLinger(0)
 		}
 	}

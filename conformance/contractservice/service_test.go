@@ -177,6 +177,29 @@ func TestContract(t *testing.T) {
 		conn.open().send("data: y\n\n")
 		s.event("message", "y", "1")
 	})
+	run("reconnection/restart before the stream has opened", nil, func(t *testing.T, s *subject) {
+		conn := s.connection()
+		s.command(map[string]any{"command": "restart"})
+		s.left(conn)
+		s.connection().open().send("data: x\n\n")
+		s.event("message", "x", "")
+	})
+	run("reconnection/restart during a wait", map[string]any{"initialDelayMs": 600_000}, func(t *testing.T, s *subject) {
+		s.connection().open().send("id: 1\ndata: x\n\n").close()
+		s.event("message", "x", "1")
+		s.noConnection(100 * time.Millisecond)
+		s.command(map[string]any{"command": "restart"})
+		conn := s.connection()
+		require.Equal(t, "1", conn.Header.Get("Last-Event-ID"))
+		conn.open()
+	})
+	run("reconnection/the harness's delay, before the stream has opened", map[string]any{"initialDelayMs": 500}, func(t *testing.T, s *subject) {
+		s.connection().answer(http.StatusServiceUnavailable, "-")
+		start := time.Now()
+		s.failure()
+		s.connection().open()
+		require.GreaterOrEqual(t, time.Since(start), 400*time.Millisecond)
+	})
 
 	run("the service/a stream that is closed", nil, func(t *testing.T, s *subject) {
 		conn, location := s.connection().open(), s.location

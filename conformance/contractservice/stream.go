@@ -11,16 +11,19 @@ import (
 	"log"
 	"net/http"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/lastevent/sse"
-	"github.com/lastevent/sse/conformance/internal/pace"
 )
 
-// defaultDelay is the wait before a reconnection where the harness names none: short, so
-// that its test of 204, which looks for a second, can fail.
-const defaultDelay = 100 * time.Millisecond
+const (
+	// defaultDelay is the wait before a reconnection if the harness names none. It is short
+	// so that the harness's test of 204, which watches for one second, can fail.
+	defaultDelay = 100 * time.Millisecond
+
+	// minDelay is the shortest reconnection time of package sse, for the harness's 0.
+	minDelay = 10 * time.Millisecond
+)
 
 // params is the harness's order for a stream. Times are in milliseconds, null for none.
 type params struct {
@@ -40,43 +43,43 @@ var (
 	errClosed  = errors.New("the harness has closed the stream")
 )
 
-// stream is one client, which posts all that it sees to the harness. Everything happens on
-// one goroutine, so the harness gets it in order; the stream waits for the harness.
+// stream is one client, which posts all that it sees to the harness. Everything but restart
+// and close happens on the goroutine of run, so the harness gets the callbacks in order. The
+// stream waits while the harness takes one.
 type stream struct {
 	params
-	client  sse.Client
-	request *http.Request
-	done    chan struct{}
+	events *sse.Stream
+	done   chan struct{} // closed when run has returned
 
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 
-	opened    bool   // the current connection
-	cursor    string // what the next range resumes after
-	callbacks int    // posted
-
-	mu      sync.Mutex
-	attempt context.CancelCauseFunc // of the current range
+	opened    bool // the current connection has opened the stream
+	callbacks int  // posted so far
 }
 
 func newStream(ctx context.Context, p params) (*stream, error) {
-	s := &stream{params: p, cursor: p.LastEventID, done: make(chan struct{})}
+	s := &stream{params: p, done: make(chan struct{})}
+	s.ctx, s.cancel = context.WithCancelCause(ctx)
 	var body io.Reader
 	if p.Body != "" {
 		body = strings.NewReader(p.Body)
 	}
-	req, err := http.NewRequest(p.Method, p.StreamURL, body)
+	req, err := http.NewRequestWithContext(s.ctx, p.Method, p.StreamURL, body)
 	if err != nil {
+		s.cancel(err)
 		return nil, err
 	}
 	for name, value := range p.Headers {
 		req.Header.Set(name, value)
 	}
-	s.request = req
-	s.ctx, s.cancel = context.WithCancelCause(ctx)
-	s.client = sse.Client{
-		Reconnect:  sse.Transient, // from the first attempt, and for POST, as the harness wants it
-		NewBackoff: func(initial time.Duration) sse.Backoff { return constant(initial) },
+	if p.LastEventID != "" {
+		req.Header.Set("Last-Event-ID", p.LastEventID)
+	}
+	client := sse.Client{
+		Reconnect:        sse.Transient, // from the first attempt, and for POST, as the harness expects
+		ReconnectionTime: defaultDelay,
+		NewBackoff:       func(initial time.Duration) sse.Backoff { return constant(initial) },
 		Trace: &sse.Trace{
 			Connect:    func(*http.Request) { s.opened = false },
 			Open:       func(*http.Response) { s.opened = true },
@@ -84,60 +87,38 @@ func newStream(ctx context.Context, p params) (*stream, error) {
 			Disconnect: s.disconnected,
 		},
 	}
-	if p.ReadTimeoutMs != nil {
-		s.client.IdleTimeout = time.Duration(*p.ReadTimeoutMs) * time.Millisecond
+	if p.InitialDelayMs != nil {
+		client.ReconnectionTime = max(minDelay, time.Duration(*p.InitialDelayMs)*time.Millisecond)
 	}
+	if p.ReadTimeoutMs != nil {
+		client.IdleTimeout = time.Duration(*p.ReadTimeoutMs) * time.Millisecond
+	}
+	s.events = client.Stream(req)
 	return s, nil
 }
 
-// constant is the policy of waiting as long each time.
+// constant is the policy of equal waits.
 type constant time.Duration
 
 func (c constant) NextBackOff() time.Duration { return time.Duration(c) }
 
-// run runs the stream until it ends: by itself, or because the harness closes it.
+// run posts the events until the stream is over, or the harness closes it.
 func (s *stream) run() {
 	defer close(s.done)
 	defer s.cancel(nil)
-	for {
-		attempt, cancel := context.WithCancelCause(s.ctx)
-		s.mu.Lock()
-		s.attempt = cancel
-		s.mu.Unlock()
-		s.consume(attempt)
-		cancel(nil)
-		if context.Cause(attempt) != errRestart {
+	for ev, err := range s.events.Events() {
+		if err != nil {
+			s.fail(err)
 			return
 		}
+		s.post(callback{Kind: "event", Event: &event{ev.Type, ev.Data, ev.LastEventID}})
 	}
 }
 
-// consume ranges over the events once.
-func (s *stream) consume(ctx context.Context) {
-	delay := defaultDelay
-	if s.InitialDelayMs != nil {
-		delay = time.Duration(*s.InitialDelayMs) * time.Millisecond
-	}
-	client := s.client
-	client.HTTPClient = &http.Client{Transport: pace.Transport(http.DefaultTransport, delay)}
-	req := s.request.Clone(ctx)
-	if s.cursor != "" {
-		req.Header.Set("Last-Event-ID", s.cursor)
-	}
-	for ev, err := range client.Events(req) {
-		if err == nil {
-			s.post(callback{Kind: "event", Event: &event{ev.Type, ev.Data, ev.LastEventID}})
-		} else if ctx.Err() == nil {
-			s.fail(err)
-		}
-	}
-}
-
-// disconnected reports what a reconnection will cure, but for the plain loss of a
-// connection, which is nothing to tell anyone.
+// disconnected reports an error that a reconnection may fix, except that of a connection
+// which had opened the stream: only silence is reported then. A restart is not an error.
 func (s *stream) disconnected(info sse.DisconnectInfo) {
-	s.cursor = info.LastEventID
-	if info.Reconnect && (!s.opened || errors.Is(info.Err, sse.ErrIdleTimeout)) {
+	if info.Reconnect && info.Err != errRestart && (!s.opened || errors.Is(info.Err, sse.ErrIdleTimeout)) {
 		s.fail(info.Err)
 	}
 }
@@ -147,13 +128,8 @@ func (s *stream) fail(err error) {
 	s.post(callback{Kind: "error", Error: &text})
 }
 
-func (s *stream) restart() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.attempt != nil {
-		s.attempt(errRestart)
-	}
-}
+// restart drops the connection, or ends the wait for the next one.
+func (s *stream) restart() { s.events.Restart(errRestart) }
 
 // close ends the stream; nothing is posted after it returns.
 func (s *stream) close() {
@@ -174,8 +150,8 @@ type event struct {
 	ID   string `json:"id"` // the last event ID in force
 }
 
-// post gives the harness the next callback. They are numbered from 1, without a gap: if one
-// does not get there, the stream is at its end.
+// post gives the harness the next callback. Callbacks are numbered from 1, without a gap: if
+// one cannot be posted, the stream is over.
 func (s *stream) post(c callback) {
 	if s.ctx.Err() != nil {
 		return

@@ -3,8 +3,11 @@ package faults
 import (
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -67,23 +70,33 @@ func testHalfOpen(t *testing.T) {
 		}
 	}
 	for _, p := range halfOpenProtocols {
-		// What is swallowed: all that comes from or goes to the server for three seconds, or the
-		// packets of the connection that there is, for ever, as by a NAT that forgot it.
+		// What is dropped: every packet from and to the server for three seconds, or the packets
+		// of the present connection for ever, as by a NAT that has forgotten it.
 		t.Run(string(p)+"/the path is dead for a while", func(t *testing.T) {
 			halfOpen(t, p, func(server, _ int) (drop []int, healed time.Duration) { return []int{server}, 3 * time.Second })
 		})
 		t.Run(string(p)+"/the connection is dead for good", func(t *testing.T) {
-			halfOpen(t, p, func(_, client int) (drop []int, healed time.Duration) { return []int{client}, 0 })
+			drops, ports := halfOpen(t, p, func(_, client int) (drop []int, healed time.Duration) { return []int{client}, 0 })
+			if p == wire.HTTP1 {
+				assert.NotEqual(t, ports[0], ports[1])
+				return
+			}
+			// The silent stream is opened again on the same connection. That attempt gets no
+			// header either, and only then the connection is left, for one new connection.
+			assert.Equal(t, ports[0], ports[1])
+			assert.Len(t, slices.Compact(ports), 2, "%v", ports)
+			require.GreaterOrEqual(t, len(drops), 2)
+			assert.ErrorIs(t, drops[1].Err, sse.ErrIdleTimeout)
 		})
 	}
 }
 
-// halfOpen follows a stream of an event every 20 ms, and has the packets of the ports that
-// swallow names dropped in its middle.
-func halfOpen(t *testing.T, p wire.Protocol, swallow func(server, client int) (ports []int, healed time.Duration)) {
+// halfOpen follows a stream of an event every 20 ms. In its middle, the packets of the ports
+// that swallow names are dropped. It returns the client's drops, and the client's port of the
+// connection that each request was given.
+func halfOpen(t *testing.T, p wire.Protocol, swallow func(server, client int) (ports []int, healed time.Duration)) ([]sse.DisconnectInfo, []int) {
 	const last, idle = 200, time.Second
 	log := &numbered.Log{Retry: retry}
-	clients := make(chan int, 100)
 	ticker := time.NewTicker(20 * time.Millisecond)
 	defer ticker.Stop()
 	stop := make(chan struct{})
@@ -98,16 +111,15 @@ func halfOpen(t *testing.T, p wire.Protocol, swallow func(server, client int) (p
 			}
 		}
 	}()
-	srv := p.Serve(t, recordPort{log, clients})
+	srv := p.Serve(t, log)
 	_, serverPort, err := net.SplitHostPort(srv.Addr)
 	require.NoError(t, err)
-	port := 0
-	_, err = fmt.Sscan(serverPort, &port)
+	port, err := strconv.Atoi(serverPort)
 	require.NoError(t, err)
 
-	c := client(t, p)
-	c.IdleTimeout = idle
-	var dead, noticed time.Time
+	recorder := &portRecorder{Transport: p.Transport(t).(*http.Transport)}
+	c := sse.Client{HTTPClient: &http.Client{Transport: recorder}, IdleTimeout: idle}
+	var dead, noticed, resumed time.Time
 	c.Reconnect = func(err error) bool {
 		if noticed.IsZero() {
 			noticed = time.Now()
@@ -117,10 +129,13 @@ func halfOpen(t *testing.T, p wire.Protocol, swallow func(server, client int) (p
 	}
 	defer nft(t, "flush", "chain", "inet", "f", "in")
 	count := numbered.Follow(t, c, srv.URL(), last, func(n int) {
+		if !noticed.IsZero() && resumed.IsZero() {
+			resumed = time.Now()
+		}
 		if n != last/4 {
 			return
 		}
-		ports, healed := swallow(port, <-clients)
+		ports, healed := swallow(port, recorder.list()[0])
 		for _, port := range ports {
 			nft(t, "add", "rule", "inet", "f", "in", "tcp", "dport", fmt.Sprint(port), "drop")
 			nft(t, "add", "rule", "inet", "f", "in", "tcp", "sport", fmt.Sprint(port), "drop")
@@ -130,8 +145,12 @@ func halfOpen(t *testing.T, p wire.Protocol, swallow func(server, client int) (p
 			time.AfterFunc(healed, func() { nft(t, "flush", "chain", "inet", "f", "in") })
 		}
 	})
-	t.Logf("%s; noticed after %v", count, noticed.Sub(dead).Round(time.Millisecond))
+	ports := recorder.list()
+	t.Logf("%s; noticed after %v, resumed after %v; requests on the connections of ports %v", count,
+		noticed.Sub(dead).Round(time.Millisecond), resumed.Sub(dead).Round(time.Millisecond), ports)
 	count.ExactlyOnce(t)
 	require.NotEmpty(t, count.Drops)
 	assert.Less(t, noticed.Sub(dead), idle+time.Second)
+	assert.Less(t, resumed.Sub(dead), 10*time.Second)
+	return count.Drops, ports
 }

@@ -3,9 +3,11 @@ package faults
 import (
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"os/exec"
-	"strconv"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -25,15 +27,26 @@ func firstLine(t *testing.T, name string, args ...string) string {
 	return strings.TrimSpace(line)
 }
 
-// recordPort tells the port of each request's client.
-type recordPort struct {
-	http.Handler
-	ports chan<- int
+// A portRecorder is a transport that records the client's port of the connection that each
+// request is given.
+type portRecorder struct {
+	*http.Transport
+
+	mu    sync.Mutex
+	ports []int
 }
 
-func (h recordPort) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	_, port, _ := net.SplitHostPort(r.RemoteAddr)
-	n, _ := strconv.Atoi(port)
-	h.ports <- n
-	h.Handler.ServeHTTP(w, r)
+func (r *portRecorder) RoundTrip(req *http.Request) (*http.Response, error) {
+	ctx := httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.ports = append(r.ports, info.Conn.LocalAddr().(*net.TCPAddr).Port)
+	}})
+	return r.Transport.RoundTrip(req.WithContext(ctx))
+}
+
+func (r *portRecorder) list() []int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.ports)
 }

@@ -10,7 +10,6 @@ import (
 
 	"github.com/lastevent/sse"
 	"github.com/lastevent/sse/conformance/internal/numbered"
-	"github.com/lastevent/sse/conformance/internal/pace"
 	"github.com/lastevent/sse/conformance/internal/table"
 	"github.com/lastevent/sse/conformance/internal/toxic"
 	"github.com/lastevent/sse/conformance/internal/wire"
@@ -20,9 +19,9 @@ func TestMain(m *testing.M) { os.Exit(table.Main(m, "servers")) }
 
 const retry = 10 * time.Millisecond
 
-// client returns a client over p that does not wait long, on connections of its own.
+// client returns a client over p with short waits and connections of its own.
 func client(t *testing.T, p wire.Protocol) sse.Client {
-	return sse.Client{HTTPClient: &http.Client{Transport: pace.Transport(p.Transport(t), retry)}}
+	return sse.Client{HTTPClient: &http.Client{Transport: p.Transport(t)}, ReconnectionTime: retry}
 }
 
 // tail follows a stream, of which the first event has been published, and the others are

@@ -51,18 +51,6 @@ type message struct {
 	Result struct{ Content []struct{ Text string } }
 }
 
-// unprimed leaves out the events without data, which give a client an ID to resume after
-// before there is a message.
-func unprimed(events iter.Seq2[sse.Event, error]) iter.Seq2[sse.Event, error] {
-	return func(yield func(sse.Event, error) bool) {
-		for ev, err := range events {
-			if (ev.Data != "" || err != nil) && !yield(ev, err) {
-				return
-			}
-		}
-	}
-}
-
 // mcpRequest returns a POST of a message.
 func mcpRequest(t *testing.T, url, session string, msg map[string]any) *http.Request {
 	msg["jsonrpc"] = "2.0"
@@ -89,7 +77,7 @@ func mcpSession(t *testing.T, url string) string {
 	require.NoError(t, err)
 	defer resp.Body.Close()
 	var answers []message
-	for m, err := range sse.Decode[message](unprimed(sse.Read(resp.Body))) {
+	for m, err := range sse.Decode[message](sse.Read(resp.Body)) {
 		require.NoError(t, err)
 		answers = append(answers, m)
 	}
@@ -104,44 +92,74 @@ func mcpSession(t *testing.T, url string) string {
 	return session
 }
 
-// mcpCount calls the tool: a POST, which is resumed by GET. The answer ends it: a close
-// behind that is none to reconnect after. It returns the numbers in order, whether the answer
-// came, how many drops there were, and the error that ended the stream.
-func mcpCount(t *testing.T, url, session string, to, closeAt int, seen func(n int)) (numbers []int, answered bool, drops int, err error) {
-	c := client(t, wire.HTTP1)
-	c.Prepare = func(r *http.Request) error {
-		if r.Header.Get("Last-Event-ID") != "" {
-			r.Method, r.Body, r.GetBody, r.ContentLength = http.MethodGet, nil, nil, 0
-			r.Header.Del("Content-Type")
-			r.Header.Set("Accept", "text/event-stream")
-		}
-		return nil
-	}
-	c.Reconnect = func(err error) bool { return !answered && sse.Transient(err) }
-	c.Trace = &sse.Trace{Disconnect: func(info sse.DisconnectInfo) {
+// A counting is a call of the tool, and what came of it.
+type counting struct {
+	to, closeAt int
+	continued   bool        // the POST is the caller's, and package sse continues its response
+	seen        func(n int) // called with each number; may be nil
+
+	numbers  []int
+	answered bool
+	drops    int
+}
+
+// run calls the tool: by a POST, which is resumed by GET. It returns the error that ended the
+// stream.
+func (c *counting) run(t *testing.T, url, session string) error {
+	client := client(t, wire.HTTP1)
+	client.Trace = &sse.Trace{Disconnect: func(info sse.DisconnectInfo) {
 		if info.Reconnect {
-			drops++
+			c.drops++
 		}
 	}}
-	events := c.Events(mcpRequest(t, url, session, map[string]any{"id": 2, "method": "tools/call", "params": map[string]any{
-		"name": "count", "arguments": map[string]int{"to": to, "closeAt": closeAt}, "_meta": map[string]any{"progressToken": "token"},
-	}}))
-	for m, err := range sse.Decode[message](unprimed(events)) {
+	post := mcpRequest(t, url, session, map[string]any{"id": 2, "method": "tools/call", "params": map[string]any{
+		"name": "count", "arguments": map[string]int{"to": c.to, "closeAt": c.closeAt}, "_meta": map[string]any{"progressToken": "token"},
+	}})
+	toGet := func(r *http.Request) error {
+		r.Method, r.Body, r.GetBody, r.ContentLength = http.MethodGet, nil, nil, 0
+		r.Header.Del("Content-Type")
+		r.Header.Set("Accept", "text/event-stream")
+		return nil
+	}
+	var events iter.Seq2[sse.Event, error]
+	if c.continued {
+		resp, err := client.HTTPClient.Do(post)
+		require.NoError(t, err)
+		require.NoError(t, sse.CheckResponse(resp))
+		get := post.Clone(t.Context())
+		_ = toGet(get)
+		events = client.Continue(resp, get).Events()
+	} else {
+		client.Prepare = func(r *http.Request) error {
+			if r.Header.Get("Last-Event-ID") == "" {
+				return nil
+			}
+			return toGet(r)
+		}
+		// After the answer, a close is no reason to reconnect.
+		client.Reconnect = func(err error) bool { return !c.answered && sse.Transient(err) }
+		events = client.Events(post)
+	}
+	// An event without data, which gives the client an ID before there is a message, is skipped.
+	for m, err := range sse.Decode[message](events) {
 		if err != nil {
-			return numbers, answered, drops, err
+			return err
 		}
 		if m.Method == "notifications/progress" {
-			numbers = append(numbers, m.Params.Progress)
-			if seen != nil {
-				seen(m.Params.Progress)
+			c.numbers = append(c.numbers, m.Params.Progress)
+			if c.seen != nil {
+				c.seen(m.Params.Progress)
 			}
 		}
 		if m.ID == 2 {
 			assert.Len(t, m.Result.Content, 1)
-			answered = true
+			c.answered = true
+			if c.continued {
+				break // the default policy would reconnect
+			}
 		}
 	}
-	return numbers, answered, drops, nil
+	return nil
 }
 
 // TestMCP: streams of the Model Context Protocol, by its own SDK.
@@ -154,46 +172,52 @@ func TestMCP(t *testing.T) {
 	}
 	row.Run(t, "completion", func(t *testing.T) {
 		url := wire.HTTP1.Serve(t, mcpServer()).URL()
-		numbers, answered, drops, err := mcpCount(t, url, mcpSession(t, url), last, 0, nil)
-		require.NoError(t, err)
-		assert.Equal(t, counted, numbers)
-		assert.True(t, answered)
-		assert.Zero(t, drops)
+		c := counting{to: last}
+		require.NoError(t, c.run(t, url, mcpSession(t, url)))
+		assert.Equal(t, counted, c.numbers)
+		assert.True(t, c.answered)
+		assert.Zero(t, c.drops)
 	})
-	row.Run(t, "resume after drops", func(t *testing.T) {
-		srv := wire.HTTP1.Serve(t, mcpServer())
-		session := mcpSession(t, srv.URL())
-		proxy := toxic.Between(t, srv.Addr)
-		proxy.Add(t, "limit_data", map[string]int{"bytes": 5000})
-		numbers, answered, drops, err := mcpCount(t, wire.HTTP1.URL(proxy.Addr), session, last, 0, nil)
-		require.NoError(t, err)
-		t.Log(drops, "drops")
-		assert.Equal(t, counted, numbers)
-		assert.True(t, answered)
-		assert.GreaterOrEqual(t, drops, 20)
-	})
+	for _, continued := range []bool{false, true} {
+		name := "resume after drops"
+		if continued {
+			name += ", a response that is continued"
+		}
+		row.Run(t, name, func(t *testing.T) {
+			srv := wire.HTTP1.Serve(t, mcpServer())
+			session := mcpSession(t, srv.URL())
+			proxy := toxic.Between(t, srv.Addr)
+			proxy.Add(t, "limit_data", map[string]int{"bytes": 5000})
+			c := counting{to: last, continued: continued}
+			require.NoError(t, c.run(t, wire.HTTP1.URL(proxy.Addr), session))
+			t.Log(c.drops, "drops")
+			assert.Equal(t, counted, c.numbers)
+			assert.True(t, c.answered)
+			assert.GreaterOrEqual(t, c.drops, 20)
+		})
+	}
 	row.Run(t, "closed by the server, which asks for a reconnection", func(t *testing.T) {
 		url := wire.HTTP1.Serve(t, mcpServer()).URL()
-		numbers, answered, drops, err := mcpCount(t, url, mcpSession(t, url), last, last/2, nil)
-		require.NoError(t, err)
-		assert.Equal(t, counted, numbers)
-		assert.True(t, answered)
-		assert.Equal(t, 1, drops)
+		c := counting{to: last, closeAt: last / 2}
+		require.NoError(t, c.run(t, url, mcpSession(t, url)))
+		assert.Equal(t, counted, c.numbers)
+		assert.True(t, c.answered)
+		assert.Equal(t, 1, c.drops)
 	})
 	row.Run(t, "restart", func(t *testing.T) {
 		h := &restartable{now: mcpServer()}
 		srv := wire.HTTP1.Serve(t, h)
-		_, answered, _, err := mcpCount(t, srv.URL(), mcpSession(t, srv.URL()), 1_000_000, 0, func(n int) {
+		c := counting{to: 1_000_000, seen: func(n int) {
 			if n == 10 {
 				srv.Stop()
 				h.set(mcpServer())
 				srv.Start(t)
 			}
-		})
+		}}
 		var refusal *sse.ResponseError
-		require.ErrorAs(t, err, &refusal)
+		require.ErrorAs(t, c.run(t, srv.URL(), mcpSession(t, srv.URL())), &refusal)
 		assert.Equal(t, http.StatusNotFound, refusal.StatusCode)
-		assert.False(t, answered)
-		row.Differs("its sessions do not outlive it: after a restart it answers 404, which ends the stream, and the caller begins a new session")
+		assert.False(t, c.answered)
+		row.Differs("its sessions do not survive a restart: it then answers 404, which ends the stream, and the caller starts a new session")
 	})
 }

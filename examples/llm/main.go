@@ -1,79 +1,77 @@
-// Command llm prints language models' answers as they are made, in the two wire formats that
-// most services speak. The models here are fakes of its own: go run ./examples/llm
+// Command llm prints the answers of language models as they arrive, in three wire formats:
+// OpenAI's chat completions, Anthropic's messages, and OpenAI's responses. The services are
+// fakes inside this program. Each of them cuts one answer in the middle.
+//
+//	go run ./examples/llm
+//	go run ./examples/llm -format responses
 package main
 
 import (
-	"encoding/json"
-	"errors"
+	"context"
+	"flag"
 	"fmt"
 	"io"
-	"iter"
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/lastevent/sse"
 )
 
+// A format is one service's way to stream an answer.
+type format struct {
+	name   string
+	fake   func() http.Handler // the service
+	models []string            // the models to ask, in this order
+	ask    func(ctx context.Context, w io.Writer, client *sse.Client, url, model string) (answer, error)
+}
+
+var formats = []format{
+	{"chat", newFakeChat, []string{"weather", "weather", "retired", "busy", "broken"}, askChat},
+	{"messages", newFakeMessages, []string{"sky", "sky", "busy"}, askMessages},
+	{"responses", func() http.Handler { return newFakeResponses(5) }, []string{"sky"}, askResponses},
+}
+
 func main() {
-	srv := httptest.NewServer(http.HandlerFunc(fake))
+	name := flag.String("format", "", "show only this format: chat, messages or responses")
+	flag.Parse()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	shown := 0
+	for _, f := range formats {
+		if *name == "" || *name == f.name {
+			show(ctx, os.Stdout, f)
+			shown++
+		}
+	}
+	if shown == 0 {
+		fmt.Fprintf(os.Stderr, "llm: unknown format %q\n", *name)
+		flag.Usage()
+		os.Exit(2)
+	}
+}
+
+// show starts the fake of a format, asks its models, and prints how each answer ended.
+func show(ctx context.Context, w io.Writer, f format) {
+	srv := httptest.NewServer(f.fake())
 	defer srv.Close()
-	client := sse.Client{IdleTimeout: time.Minute} // a POST is never sent, nor paid for, twice
-	for path, answer := range map[string]func(io.Writer, iter.Seq2[sse.Event, error]) error{
-		"/v1/chat/completions": openAI, "/v1/messages": anthropic,
-	} {
-		req, err := http.NewRequest(http.MethodPost, srv.URL+path, strings.NewReader(`{"stream": true, "model": "…", "messages": ["…"]}`))
-		if err == nil {
-			err = answer(os.Stdout, client.Events(req))
-		}
-		fmt.Println()
+	client := &sse.Client{
+		IdleTimeout:      time.Minute,
+		ReconnectionTime: 100 * time.Millisecond, // a user is waiting for the answer
+		Trace: &sse.Trace{Disconnect: func(info sse.DisconnectInfo) {
+			if info.Reconnect {
+				fmt.Fprint(w, "[cut] ")
+			}
+		}},
+	}
+	for _, model := range f.models {
+		fmt.Fprintf(w, "%s, model %s: ", f.name, model)
+		a, err := f.ask(ctx, w, client, srv.URL, model)
 		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
+			fmt.Fprintf(w, "\n\t%v\n", err)
+			continue
 		}
+		fmt.Fprintf(w, "\n\tcomplete answer: %s\n", a)
 	}
-}
-
-// openAI: chunks without a type, an end word, errors among the chunks.
-func openAI(w io.Writer, events iter.Seq2[sse.Event, error]) error {
-	type chunk struct {
-		Choices []struct{ Delta struct{ Content string } }
-		Error   *struct{ Message string }
-	}
-	for c, err := range sse.Decode[chunk](events, "[DONE]") {
-		if err != nil {
-			return err
-		}
-		if c.Error != nil {
-			return errors.New(c.Error.Message)
-		}
-		for _, choice := range c.Choices {
-			fmt.Fprint(w, choice.Delta.Content)
-		}
-	}
-	return nil
-}
-
-// anthropic: events of many types, of which one ends the answer and one is an error.
-func anthropic(w io.Writer, events iter.Seq2[sse.Event, error]) error {
-	for ev, err := range events {
-		var m struct {
-			Delta struct{ Text string }
-			Error struct{ Message string }
-		}
-		if err == nil {
-			err = json.Unmarshal([]byte(ev.Data), &m)
-		}
-		switch {
-		case err != nil:
-			return err
-		case ev.Type == "error":
-			return errors.New(m.Error.Message)
-		case ev.Type == "message_stop":
-			return nil
-		}
-		fmt.Fprint(w, m.Delta.Text) // "" in all but content_block_delta
-	}
-	return io.ErrUnexpectedEOF
 }

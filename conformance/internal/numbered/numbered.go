@@ -4,7 +4,9 @@ package numbered
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -205,5 +207,15 @@ func (c Count) ExactlyOnce(t testing.TB) {
 	t.Helper()
 	if len(c.Lost) != 0 || c.Repeated != 0 {
 		t.Errorf("%s", c)
+	}
+}
+
+// Cut fails the test if one of the drops looks like the end of a complete response.
+func (c Count) Cut(t testing.TB) {
+	t.Helper()
+	for _, drop := range c.Drops {
+		if unfinished := (*sse.UnfinishedError)(nil); drop.Err == io.EOF || errors.As(drop.Err, &unfinished) {
+			t.Errorf("a connection that was cut looks complete: %v", drop.Err)
+		}
 	}
 }
