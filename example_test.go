@@ -27,7 +27,7 @@ import (
 func tail(ctx context.Context, url string) error {
 	for ev, err := range sse.Get(ctx, url) {
 		if err != nil {
-			return err // the end; whatever a new connection cures is not seen here
+			return err // the stream is over; drops that reconnecting fixes never reach you
 		}
 		fmt.Println(ev.LastEventID, ev.Type, ev.Data)
 	}
