@@ -17,7 +17,6 @@ const (
 	minBuffer = 512               // bytes: an idle stream costs little
 	maxBuffer = 64 << 10          // bytes, but for one large event
 	minLarge  = maxBuffer / 2 * 5 // bytes: an event of a power of two and a few more takes a third less time
-	maxRead   = 32 << 10          // bytes of one Read: they are parsed while they are in the cache
 	minKeep   = len("event:+")    // bytes of a line that is skipped: they show what it is
 
 	maxEmptyReads = 100 // in a row, before io.ErrNoProgress

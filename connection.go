@@ -173,7 +173,7 @@ func (c *connection) drain() {
 	if method := c.resp.Request.Method; method == http.MethodGet || method == "" {
 		return
 	}
-	c.body.idle = 0
+	c.body.idle, c.body.prompt = 0, false
 	c.timer.Reset(drainTimeout)
 	_, _ = io.CopyN(io.Discard, c.body, maxDrain)
 	c.timer.Stop()
@@ -184,6 +184,8 @@ type body struct {
 	io.ReadCloser
 	timer  *time.Timer
 	idle   time.Duration // for a Read to wait for a byte, before the timer goes off; 0: any
+	prompt bool          // the stream is open: what has arrived is to be delivered at once
+	size   readSize      // of each read, if prompt
 	once   sync.Once
 	closed chan struct{} // closed when ReadCloser has been
 	err    error         // of its Close
@@ -196,7 +198,19 @@ func (b *body) Read(p []byte) (int, error) {
 		b.timer.Reset(b.idle)
 		defer b.timer.Stop()
 	}
-	return b.ReadCloser.Read(p)
+	if !b.prompt {
+		return b.ReadCloser.Read(p)
+	}
+	p = p[:min(len(p), b.size.limit())]
+	if b.size.single() { // nobody asks how long it takes
+		n, err := b.ReadCloser.Read(p)
+		b.size.note(len(p), n, 0)
+		return n, err
+	}
+	start := time.Now()
+	n, err := b.ReadCloser.Read(p)
+	b.size.note(len(p), n, time.Since(start))
+	return n, err
 }
 
 func (b *body) Close() error {

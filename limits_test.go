@@ -311,13 +311,17 @@ var sink sse.Event
 func TestMalformedBytesCountAsU_FFFD(t *testing.T) {
 	const limit = 999
 	for name, stream := range map[string]func(n int) string{
-		"one data line":      func(n int) string { return "data:" + strings.Repeat("\xff", n) + "\n\n" },
-		"two data lines":     func(n int) string { return "data:" + strings.Repeat("\xff", n-40) + "\ndata:" + strings.Repeat("x", 119) + "\n\n" },
+		"one data line": func(n int) string { return "data:" + strings.Repeat("\xff", n) + "\n\n" },
+		"two data lines": func(n int) string {
+			return "data:" + strings.Repeat("\xff", n-40) + "\ndata:" + strings.Repeat("x", 119) + "\n\n"
+		},
 		"a type":             func(n int) string { return "event:" + strings.Repeat("\xff", n) + "\ndata\n\n" },
 		"an ID":              func(n int) string { return "id:" + strings.Repeat("\xff", n) + "\ndata\n\n" },
 		"an unfinished line": func(n int) string { return "data:" + strings.Repeat("\xff", n) },
 		"truncated runes":    func(n int) string { return "data:" + strings.Repeat("\xe2\x82", n) + "\n\n" },
-		"runes in between":   func(n int) string { return "data:" + strings.Repeat("\xff€", n/2) + strings.Repeat("\xff", n%2) + "\n\n" },
+		"runes in between": func(n int) string {
+			return "data:" + strings.Repeat("\xff€", n/2) + strings.Repeat("\xff", n%2) + "\n\n"
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for n, tooLarge := range map[int]bool{332: false, 333: false, 334: true} {

@@ -163,7 +163,7 @@ func (s *Stream) connect() error {
 		return err
 	}
 	s.opened, s.resp = true, c.resp
-	c.body.idle = s.client.IdleTimeout
+	c.body.idle, c.body.prompt = s.client.IdleTimeout, true
 	s.parser.Reset(c.resp.Body)
 	c.openedAt, c.openedID = time.Now(), s.parser.LastEventID()
 	if s.trace.Open != nil {

@@ -1,3 +1,3 @@
-// Package browser holds a test alone: the same bytes, from the same server, go to
-// Chromium's EventSource and to package sse's, and what each sees is compared step by step.
+// Package browser contains only a test. One server sends the same bytes to Chromium's
+// EventSource and to package sse's, and the test compares step by step what each sees.
 package browser

@@ -1,3 +1,3 @@
-// Package faults holds tests alone: what goes wrong in networks and servers, brought about
-// for real, in each version of HTTP.
+// Package faults contains only tests. They bring about what goes wrong in networks and
+// servers, over each version of HTTP.
 package faults

@@ -1,3 +1,3 @@
-// Package servers holds tests alone: streams of other people's servers, and through other
-// people's proxies, that are dropped and restarted under way.
+// Package servers contains only tests. They follow streams of other people's servers, and
+// through other people's proxies, which drop connections and are restarted meanwhile.
 package servers

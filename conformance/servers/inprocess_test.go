@@ -96,10 +96,10 @@ func TestGoSSE(t *testing.T) {
 		ev, err := resume(4)
 		require.NoError(t, err)
 		assert.Equal(t, numbered.Data(0), ev.Data)
-		row.Differs("once its buffer has been full, who resumes with the newest ID is sent all of it again, by the server")
+		row.Differs("once its buffer has been full, the server sends the whole buffer again to a client that resumes with the newest ID")
 		_, err = resume(5000)
 		require.ErrorIs(t, err, sse.ErrIdleTimeout)
-		row.Differs("it sends no header before the first event, so that a quiet stream does not open")
+		row.Differs("it sends no header before the first event, so a quiet stream does not open")
 	})
 }
 
@@ -142,7 +142,7 @@ func TestR3labs(t *testing.T) {
 		})
 		lostWithin(t, count, last/4+1, last/2+2)
 		assert.Contains(t, count.Lost, last/2+1)
-		row.Differs("its log and its count of IDs do not outlive it: what it had not sent, and what it publishes before the client is back, is lost by the server")
+		row.Differs("its log and its count of IDs do not survive a restart: the server loses what it had not sent, and what it publishes before the client has reconnected")
 	})
 }
 

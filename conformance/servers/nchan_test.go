@@ -111,7 +111,7 @@ func TestNchan(t *testing.T) {
 		})
 		lostWithin(t, count, last/4+1, last/2)
 		assert.Equal(t, io.EOF, count.Drops[0].Err)
-		row.Differs("no framing: when it is killed, its stream ends like one that is complete")
-		row.Differs("its messages are in memory: those that it had not sent when it was killed are lost, by the server")
+		row.Differs("it uses no framing: when it is killed, its stream ends as if it were complete")
+		row.Differs("it keeps its messages in memory: the server loses those that it had not sent when it was killed")
 	})
 }

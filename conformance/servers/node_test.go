@@ -83,7 +83,7 @@ func TestExpressSSE(t *testing.T) {
 	repeats := func(t *testing.T, count numbered.Count, n int) {
 		assert.Empty(t, count.Lost)
 		assert.Equal(t, n, count.Repeated, "by the server's own fault")
-		row.Differs("it knows no last event ID: each resumption repeats all that there has been, with IDs from 0 on")
+		row.Differs("it ignores the last event ID: each resumption repeats every event, with IDs from 0 on")
 	}
 	row.Run(t, "tail", func(t *testing.T) {
 		_, addr := startNode(t, "express-sse.mjs", 1)

@@ -98,7 +98,7 @@ func testProxy(t *testing.T, pr proxy, p wire.Protocol) {
 		})
 		count.ExactlyOnce(t)
 		if clean(count.Drops[0].Err) {
-			row.Differs("when the server behind it is killed, the stream ends like one that is complete")
+			row.Differs("when the server behind it is killed, the stream ends as if it were complete")
 		}
 	})
 
@@ -118,9 +118,9 @@ func testProxy(t *testing.T, pr proxy, p wire.Protocol) {
 		assert.Equal(t, numbered.Data(1), ev.Data)
 		switch compressed, stalls := gzipped(t, p, p.URL(addr)); {
 		case stalls:
-			row.Differs("with compression, a stream for who accepts gzip stalls; we ask for none")
+			row.Differs("with compression, a stream stalls for a client that accepts gzip; we ask for no compression")
 		case compressed:
-			row.Differs("with compression, a stream for who accepts gzip is compressed; we ask for none")
+			row.Differs("with compression, a stream is compressed for a client that accepts gzip; we ask for no compression")
 		default:
 			t.Error("compression is not set up: this shows nothing")
 		}
@@ -130,7 +130,7 @@ func testProxy(t *testing.T, pr proxy, p wire.Protocol) {
 			_, _, _, addr := behind(t, pr.holds, 1, nil)
 			_, err := first(t, addr)
 			require.ErrorIs(t, err, sse.ErrIdleTimeout)
-			row.Differs("with its defaults it holds a stream back, header and all; X-Accel-Buffering: no, or proxy_buffering off, cures that")
+			row.Differs("with its defaults it holds a stream back, including the header; X-Accel-Buffering: no, or proxy_buffering off, fixes that")
 			_, _, _, addr = behind(t, pr.holds, 1, http.Header{"X-Accel-Buffering": {"no"}})
 			ev, err := first(t, addr)
 			require.NoError(t, err)

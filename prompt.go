@@ -1,0 +1,71 @@
+package sse
+
+import "time"
+
+// How large the reads of a response's body are. Over HTTP/1.1, net/http's chunked reader
+// does not return before it has filled the buffer that it was given, or a chunk has ended
+// and nothing more is there. A server that does not flush sends chunks in pieces, and the
+// events in a piece would be held back until the next one comes.
+//
+// A read that begins when something has arrived, and waits even so, is the sign of that.
+// So the first byte after a pause is read by itself; if the read after it waits, the
+// connection is read byte by byte from then on, which never waits for more than an event
+// needs, at about 70 ns a byte. After some bytes larger reads are tried again, and more
+// and more rarely if they wait again.
+
+const (
+	firstRead = 4 << 10  // bytes of the first reads of a connection; they double while they come back full,
+	tryRead   = 256      // and so they do from here after a sign
+	maxRead   = 32 << 10 // bytes of one read: they are parsed while they are in the cache
+
+	lateRead = 2 * time.Millisecond // a read that takes longer has waited
+
+	minFine    = 4 << 10 // bytes that are read one by one after the first sign,
+	fineGrowth = 16      // times as many after the next one,
+	maxFine    = 1 << 20 // and so on; after as many bytes without a sign it is the first one again
+)
+
+// A readSize decides the size of each read of one connection. Its zero value is that of
+// a connection that has just been opened.
+type readSize struct {
+	size     int  // of the next read, unless it is for one byte; 0: of the first one
+	busy     bool // the last read came back full: more may be there already
+	fine     int  // bytes still to be read one by one
+	patience int  // how many at the next sign; 0: minFine
+	good     int  // bytes since then without a sign
+}
+
+// single reports whether the next read is for one byte. Such a read may wait, rightly.
+func (s *readSize) single() bool { return s.fine > 0 || !s.busy }
+
+// limit returns how many bytes the next read may ask for.
+func (s *readSize) limit() int {
+	if s.single() {
+		return 1
+	}
+	return s.size
+}
+
+// note takes down what came of a read of limit bytes, or of fewer, and how long it took.
+func (s *readSize) note(asked, n int, took time.Duration) {
+	if s.size == 0 {
+		s.size, s.patience = firstRead, minFine
+	}
+	switch {
+	case s.fine > 0:
+		s.fine -= n
+	case !s.busy:
+		s.busy = n > 0
+	case took > lateRead: // the sign
+		s.fine, s.patience = s.patience, min(fineGrowth*s.patience, maxFine)
+		s.size, s.good = tryRead, 0
+	default:
+		s.busy = n == asked
+		if asked == s.size && s.busy {
+			s.size = min(2*s.size, maxRead)
+		}
+		if s.good += n; s.good > maxFine {
+			s.patience = minFine
+		}
+	}
+}
