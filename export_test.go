@@ -19,10 +19,10 @@ func (p *Parser) SetLastEventID(id string) { p.setLastEventID(id) }
 
 // BufferSize returns the bytes of the largest buffer that the Parser keeps alive.
 func (p *Parser) BufferSize() int {
-	if p.large != nil {
-		return max(len(p.buf), len(*p.large))
+	if p.in.large != nil {
+		return max(len(p.in.buf), len(*p.in.large))
 	}
-	return len(p.buf)
+	return len(p.in.buf)
 }
 
 // TypesKept returns how many event types the Parser keeps as strings.

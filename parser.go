@@ -7,8 +7,6 @@ import (
 	"io"
 	"iter"
 	"time"
-	"unicode/utf8"
-	"weak"
 )
 
 // DefaultMaxEventSize is the limit, in bytes, of one event's data and of any one line,
@@ -82,29 +80,13 @@ type Parser struct {
 	// the call.
 	Unknown func(line []byte)
 
-	r   io.Reader
-	err error // what ended the stream; read, and returned once what came before is parsed
-
-	buf      []byte
-	large    *[]byte              // buf, where it is over maxBuffer
-	spent    weak.Pointer[[]byte] // the last such
-	small    []byte               // the one of maxBuffer bytes
-	pos, end int                  // buf[pos:end] was read and not parsed yet
-	lf, cr   int                  // the first of each in buf[pos:end], end if none; below pos: not searched for
-	checked  int                  // buf[:checked] has been checked for malformed UTF-8,
-	dubious  int                  // and may have some in lines that start below this
-	skipLF   bool                 // the last read ended in the CR of what may be a CRLF
-	bom      bool                 // the stream's first three bytes are still to be looked at
+	in buffer // the stream's bytes, lines, and the block's data
 
 	// The current block, which is the current event once Next has returned it.
-	hasData   bool
-	from, to  int  // its data lines, joined in place: buf[from:to]
-	malformed bool // they may be malformed UTF-8,
-	growth    int  // and U+FFFD makes them longer by so many bytes
-	begun     bool // it has an event or id field
-	typ       string
-	id        []byte
-	hasID     bool
+	sawTypeOrID bool
+	typ         string
+	id          []byte
+	hasID       bool // a valid id field
 
 	data  []byte // the current event's
 	fixed []byte // the same, if it was malformed
@@ -134,25 +116,21 @@ func NewParser(r io.Reader) *Parser {
 // are unfinished are dropped. The last event ID and the retry value stay in force.
 func (p *Parser) Reset(r io.Reader) {
 	p.drop()
-	p.r, p.err = r, nil
-	p.skipLF, p.bom = false, true
+	p.in.reset(r)
 }
 
 // drop forgets what is buffered and the current block.
 func (p *Parser) drop() {
-	p.pos, p.end, p.lf, p.cr, p.checked, p.dubious = 0, 0, -1, -1, 0, 0
+	p.in.drop()
 	p.hasID = false
 	p.newBlock()
 	p.data, p.text = nil, p.text[:0]
-	if len(p.buf) > maxBuffer {
-		p.buf, p.large = p.small, nil
-	}
 }
 
 func (p *Parser) newBlock() {
-	p.hasData, p.malformed, p.growth = false, false, 0
-	if p.begun {
-		p.begun, p.typ = false, ""
+	p.in.dropData()
+	if p.sawTypeOrID {
+		p.sawTypeOrID, p.typ = false, ""
 	}
 }
 
@@ -168,34 +146,38 @@ func (p *Parser) Next() error {
 	if cap(p.fixed) > maxBuffer {
 		p.fixed, p.data = nil, nil
 	}
-	limit := p.limit()
+	limit, b := p.limit(), &p.in
 	for {
-		for p.blank() {
+		for b.blank() {
 			if p.endBlock() {
-				return nil
+				return p.dispatch(limit)
 			}
 		}
-		start := p.pos
-		if p.lf < start {
-			p.lf = start + index(p.buf[start:p.end], '\n')
+		start := b.pos
+		if b.lf < start {
+			b.lf = start + index(b.buf[start:b.end], '\n')
 		}
-		end := p.lf
-		if end < p.cr { // most lines, without a call: short ones take a seventh less time
-			p.pos = end + 1
+		end := b.lf
+		if end < b.cr { // most lines, without a call
+			b.pos = end + 1
 		} else {
-			var err error
-			if start, end, err = p.line(limit); err != nil {
-				return p.stop(err, limit)
+			if start, end = b.line(); end == b.end {
+				p.data = nil // the buffer may change
+				var err error
+				if start, end, err = b.readLine(limit, p.needed()); err != nil {
+					return p.stop(err, limit)
+				}
 			}
+			b.consume(end)
 		}
-		switch line := p.buf[start:end]; {
+		switch line := b.buf[start:end]; {
 		case len(line) >= len(dataField) && string(line[:len(dataField)]) == dataField:
-			if !p.addData(start, start+len(dataField), end, limit) {
+			if !b.addData(start, start+len(dataField), end, limit) {
 				return p.stop(ErrEventTooLarge, limit)
 			}
 		case len(line) == 0:
 			if p.endBlock() {
-				return nil
+				return p.dispatch(limit)
 			}
 		case line[0] == ':' && p.Comment == nil:
 		default:
@@ -206,6 +188,21 @@ func (p *Parser) Next() error {
 	}
 }
 
+// needed returns what the hooks need of the lines that are not stored.
+func (p *Parser) needed() needed {
+	n := needed{minKeep, minKeep}
+	if p.Comment != nil {
+		n.comment = len(":") + maxComment + 1
+	}
+	switch {
+	case p.Unknown != nil:
+		n.unknown = maxComment + 1
+	case p.keepText:
+		n.unknown = maxText + 1
+	}
+	return n
+}
+
 func (p *Parser) limit() int {
 	if p.MaxEventSize > 0 {
 		return p.MaxEventSize
@@ -213,28 +210,46 @@ func (p *Parser) limit() int {
 	return DefaultMaxEventSize
 }
 
-// endBlock commits the block's ID and reports whether the block is an event.
+// endBlock ends a block and reports whether it is an event, which is then to be
+// dispatched.
 func (p *Parser) endBlock() bool {
+	if p.in.hasData {
+		return true
+	}
 	if p.hasID {
 		p.commitID()
 	}
-	if !p.hasData {
-		p.newBlock()
-		return false
+	p.newBlock()
+	return false
+}
+
+// dispatch makes the block the current event. Its ID counts only if the event is not too
+// large: otherwise the server is to send it again.
+func (p *Parser) dispatch(limit int) error {
+	if err := p.setData(limit); err != nil {
+		return p.stop(err, limit)
 	}
-	p.setData()
+	if p.hasID {
+		p.commitID()
+	}
 	if len(p.text) > 0 {
 		p.text = p.text[:0]
 	}
-	return true
+	return nil
 }
 
-// setData makes the block's data the current event's.
-func (p *Parser) setData() {
-	p.data = p.buf[p.from:p.to:p.to]
-	if p.malformed {
-		p.fixData()
+// setData sets data to the block's, with U+FFFD in place of what is malformed.
+func (p *Parser) setData(limit int) error {
+	p.data = p.in.buf[p.in.from:p.in.to:p.in.to]
+	if !p.in.malformed || isValidUTF8(p.data) {
+		return nil
 	}
+	if len(p.data)+growth(p.data) > limit {
+		return ErrEventTooLarge
+	}
+	p.fixed = appendValidUTF8(p.fixed[:0], p.data)
+	p.data = p.fixed
+	return nil
 }
 
 // commitID puts the block's ID in force. It costs as much as the ID's line did, and an
@@ -250,19 +265,12 @@ func (p *Parser) commitID() {
 	}
 }
 
-func (p *Parser) fixData() {
-	if !utf8.Valid(p.data) {
-		p.fixed = appendValidUTF8(p.fixed[:0], p.data)
-		p.data = p.fixed
-	}
-}
-
 // stop ends the stream with err.
 func (p *Parser) stop(err error, limit int) error {
 	if err == io.EOF {
 		err = p.unfinished(limit)
 	}
-	p.err = err
+	p.in.err = err
 	p.drop()
 	return err
 }
@@ -271,18 +279,18 @@ func (p *Parser) stop(err error, limit int) error {
 // line without a line end counts if it belongs to an event or is text: half a comment
 // or half a retry value does not.
 func (p *Parser) unfinished(limit int) error {
-	if p.pos < p.end {
+	if p.in.pos < p.in.end {
 		limit = max(limit, len(dataField)) // a bare name is what it is
-		p.makeRoom()
-		start, end := p.pos, p.end
-		p.buf[end] = '\n' // which addData may look at
-		if p.checked < end {
-			p.dubious = end // it ends in half a rune
+		p.in.makeRoom()
+		start, end := p.in.pos, p.in.end
+		p.in.buf[end] = '\n' // which addData may look at
+		if p.in.checked < end {
+			p.in.maybeInvalidBefore = end // it ends in half a rune
 		}
-		switch name, _ := splitField(p.buf[start:end]); string(name) {
+		switch name, _ := splitField(p.in.buf[start:end]); string(name) {
 		case "", "retry":
 		case "data":
-			if !p.addData(start, min(start+len(dataField), end), end, limit) {
+			if !p.in.addData(start, min(start+len(dataField), end), end, limit) {
 				return ErrEventTooLarge
 			}
 		default:
@@ -291,7 +299,7 @@ func (p *Parser) unfinished(limit int) error {
 			}
 		}
 	}
-	inBlock := p.begun || p.hasData
+	inBlock := p.sawTypeOrID || p.in.hasData
 	if !inBlock && len(p.text) == 0 {
 		return io.EOF
 	}
@@ -301,8 +309,10 @@ func (p *Parser) unfinished(limit int) error {
 		if e.Event.Type == "" {
 			e.Event.Type = defaultType
 		}
-		if p.hasData {
-			p.setData()
+		if p.in.hasData {
+			if err := p.setData(limit); err != nil {
+				return err
+			}
 			e.Event.Data = string(p.data)
 		}
 		if p.hasID {
@@ -320,7 +330,7 @@ func (p *Parser) Event() Event {
 
 // Type returns the current event's type, "message" where the stream named none.
 func (p *Parser) Type() string {
-	if p.typ == "" && p.hasData {
+	if p.typ == "" && p.in.hasData {
 		return defaultType
 	}
 	return p.typ

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"net/http"
 	"strconv"
 	"strings"
@@ -155,7 +156,7 @@ func TestStreamEvents(t *testing.T) {
 
 // TestStreamAllocates nothing for an event that is borrowed.
 func TestStreamAllocates(t *testing.T) {
-	stream := &endless{text: "event: change\ndata: some data\n\nid: 1\ndata: more\n\n", max: 1 << 60}
+	stream := &endless{text: "event: change\ndata: some data\n\nid: 1\ndata: more\n\n", max: math.MaxInt}
 	c := sse.Client{HTTPClient: &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
 		return &http.Response{StatusCode: 200, ProtoMajor: 1, Header: http.Header{"Content-Type": {"text/event-stream"}}, Body: io.NopCloser(stream)}, nil
 	})}, IdleTimeout: time.Hour}

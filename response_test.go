@@ -335,7 +335,7 @@ func TestConnectionsAreUsedAgain(t *testing.T) {
 		"the end comes with the stop word": func(w http.ResponseWriter, r *http.Request) { send(w, "data:[DONE]\n\n") },
 		"the end comes later":              func(w http.ResponseWriter, r *http.Request) { send(w, "data:[DONE]\n\n"); send(w, ":bye\n") },
 		"the end is unfinished":            func(w http.ResponseWriter, r *http.Request) { send(w, "data:[DONE]") },
-		"refusals":                         func(w http.ResponseWriter, r *http.Request) { http.Error(w, quotaError, 429) },
+		"refusals":                         func(w http.ResponseWriter, r *http.Request) { http.Error(w, quotaError, http.StatusTooManyRequests) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			remote := make(map[string]bool)

@@ -434,7 +434,7 @@ func (s *Stream) shut() {
 	}
 	if c := s.conn; c != nil {
 		s.signal.arm(nil)
-		if c.ctx.Err() == nil && s.parser.err == nil {
+		if c.ctx.Err() == nil && s.parser.in.err == nil {
 			c.drain()
 		}
 		c.close()

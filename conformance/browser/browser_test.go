@@ -22,7 +22,15 @@ func TestChromium(t *testing.T) {
 		table.Skip(t, suite, "no chromium is installed")
 	}
 	scenarios := append(httpScenarios(), parserScenarios(t)...)
-	srv := newServer(t, scenarios)
+	played := scenarios
+	for _, sc := range scenarios {
+		if sc.timed {
+			second, third := *sc, *sc
+			sc.again = []*scenario{&second, &third}
+			played = append(played, sc.again...)
+		}
+	}
+	srv := newServer(t, played)
 	ctx, version := page(t, path, srv.URL+"/page")
 	watchChromium(ctx, t, srv)
 	watchOurs(srv)

@@ -13,12 +13,14 @@ type scenario struct {
 	answers   []answer    // to the first request, the second, …; 204 to all that follow
 	types     []string    // to listen to, besides "message"
 	closeAt   string      // close at the first step of this kind: "open", "event" or "error"
-	timed     bool        // compare how long each waits before it connects again
+	timed     bool        // compare how long each waits before it reconnects,
+	again     []*scenario // in the shortest of several plays, since a busy machine lengthens waits
 	headers   bool        // compare what requests the standard's headers make
 	maxErrors int         // close after as many, where neither side would ever end; 0: any number
 	stream    []byte      // for the page: what the first answer streams
 	steps     [2][]step   // seen by each side
 	requests  [2][]string // made by each side
+	waits     [2][]time.Duration // between them, of each side
 }
 
 // The sides.
@@ -49,11 +51,23 @@ func (s step) String() string {
 	return strings.TrimSpace(s.Kind + " " + s.State)
 }
 
-// log returns all that a side saw and asked for, line by line.
+// log returns everything that a side saw and requested, line by line.
 func (s *scenario) log(side int) []string {
 	var lines []string
 	for _, st := range s.steps[side] {
 		lines = append(lines, st.String())
 	}
-	return append(lines, s.requests[side]...)
+	for i, request := range s.requests[side] {
+		if s.timed && i > 0 {
+			wait := s.waits[side][i-1]
+			for _, play := range s.again {
+				if i <= len(play.waits[side]) {
+					wait = min(wait, play.waits[side][i-1])
+				}
+			}
+			request += " after about " + about(wait)
+		}
+		lines = append(lines, request)
+	}
+	return lines
 }

@@ -66,8 +66,8 @@ func (s *server) serve(side int, w http.ResponseWriter, r *http.Request) {
 			seen += fmt.Sprintf(" %s %q", name, r.Header[name])
 		}
 	}
-	if last, ok := s.ended[requests]; ok && sc.timed {
-		seen += " after about " + about(time.Since(last))
+	if last, ok := s.ended[requests]; ok {
+		sc.waits[side] = append(sc.waits[side], time.Since(last))
 	}
 	count := len(*requests)
 	*requests = append(*requests, seen)
@@ -84,8 +84,8 @@ func (s *server) serve(side int, w http.ResponseWriter, r *http.Request) {
 	sc.answers[count](w, r)
 }
 
-// about returns which of the waits that the scenarios can bring about this one is: no side
-// waits less than it should, and a busy machine may take most of a second more.
+// about returns which of the waits that the scenarios can cause this one is. No side waits
+// less than it should, and a busy machine may take most of a second more.
 func about(d time.Duration) string {
 	is := "0.05 s"
 	for _, wait := range []float64{1, 2, 3, 6} {

@@ -45,7 +45,7 @@ func serve(ctx context.Context, addr string, listening func(url string)) error {
 	return nil
 }
 
-// listen listens on a loopback address alone: the service connects to whatever it is told.
+// listen listens on a loopback address only: the service connects to whatever it is told.
 func listen(addr string) (net.Listener, error) {
 	a, err := net.ResolveTCPAddr("tcp", addr)
 	if err != nil {

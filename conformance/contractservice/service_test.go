@@ -35,7 +35,7 @@ func TestContract(t *testing.T) {
 				}
 				conn.send(string(chunk))
 			}
-			// Nothing follows, and the connection stays open: what is there must come.
+			// Nothing follows, and the connection stays open: what has arrived must be reported.
 			comments := 0
 			for i := 0; i < len(c.Events); {
 				got := s.callback()

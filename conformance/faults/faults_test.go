@@ -29,7 +29,7 @@ func client(t *testing.T, p wire.Protocol) sse.Client {
 	return sse.Client{HTTPClient: &http.Client{Transport: p.Transport(t)}}
 }
 
-// TestNetwork: toxiproxy between client and server. Each event comes exactly once, in all.
+// TestNetwork puts toxiproxy between client and server. Each event is delivered exactly once.
 func TestNetwork(t *testing.T) {
 	type network struct {
 		name  string
@@ -120,7 +120,7 @@ func TestServer(t *testing.T) {
 				if rand.IntN(50) > 0 {
 					return false
 				}
-				// Else connections that bring nothing at all would make the waits grow.
+				// Otherwise connections without an event would make the waits grow.
 				time.Sleep(10 * time.Millisecond)
 				return true
 			}}

@@ -42,8 +42,8 @@ func (h *restartable) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	now.ServeHTTP(w, r)
 }
 
-// TestGoSSE: a server of tmaxmax/go-sse, which replays from its buffer after an ID that is
-// in it, and nothing to who brings none.
+// TestGoSSE: a server of tmaxmax/go-sse. It replays what follows an ID in its buffer, and
+// nothing to a client without an ID.
 func TestGoSSE(t *testing.T) {
 	const p, last = wire.HTTP1, 2000
 	if race {

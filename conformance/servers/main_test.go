@@ -24,8 +24,8 @@ func client(t *testing.T, p wire.Protocol) sse.Client {
 	return sse.Client{HTTPClient: &http.Client{Transport: p.Transport(t)}, ReconnectionTime: retry}
 }
 
-// tail follows a stream, of which the first event has been published, and the others are
-// while it is read. Nothing is lost, nothing comes twice, and the connection lasts.
+// tail follows a stream of which the first event has been published. The others are published
+// while it is read. Nothing is lost, nothing is repeated, and the connection lasts.
 func tail(t *testing.T, p wire.Protocol, url, id string, last int, publish func(from, to int)) {
 	t.Helper()
 	count := numbered.FollowAfter(t, client(t, p), url, id, last, func(n int) {
@@ -52,7 +52,7 @@ func restarted(t *testing.T, p wire.Protocol, url, id string, last int, restart 
 	return count
 }
 
-// lostWithin requires that nothing came twice, and that what is lost is within [from, to].
+// lostWithin requires that no event was repeated, and that those lost are within [from, to].
 func lostWithin(t *testing.T, count numbered.Count, from, to int) {
 	t.Helper()
 	assert.Zero(t, count.Repeated)
@@ -61,8 +61,8 @@ func lostWithin(t *testing.T, count numbered.Count, from, to int) {
 	}
 }
 
-// dropped follows the events behind the one of an ID at path of the server at addr, to that
-// of number last, while each connection is cut after some bytes.
+// dropped follows the stream at path of the server at addr, from after the event with an ID to
+// the event of number last. Each connection is cut after some bytes.
 func dropped(t *testing.T, p wire.Protocol, addr, path, id string, last, bytes int) numbered.Count {
 	t.Helper()
 	proxy := toxic.Between(t, addr)

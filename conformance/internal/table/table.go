@@ -41,8 +41,8 @@ func Start(suite, version, protocol string) *Row {
 	return r
 }
 
-// Skip skips the test for want of what suite needs here. The suite's rows
-// stay as the last machine left them that had it.
+// Skip skips the test because something that suite needs is missing. The suite's rows stay
+// as the last machine that had it left them.
 func Skip(t *testing.T, suite, why string) {
 	t.Helper()
 	mu.Lock()
@@ -90,8 +90,8 @@ func line(cells ...string) string { return "| " + strings.Join(cells, " | ") + "
 
 func bullet(suite, difference string) string { return "- **" + suite + "**: " + difference + "." }
 
-// Main runs the tests of a package and writes its section, unless flags chose among the
-// tests: half a run tells nothing of the whole. Its result is for os.Exit.
+// Main runs the tests of a package and writes its section, unless flags selected some of the
+// tests. Its result is for os.Exit.
 func Main(m *testing.M, section string) int {
 	code := m.Run()
 	for _, name := range []string{"test.run", "test.skip", "test.list", "test.fuzz"} {

@@ -41,7 +41,7 @@ func (p Protocol) URL(addr string) string {
 	return "http://" + addr
 }
 
-// Transport returns a transport that speaks p alone, until the test ends.
+// Transport returns a transport that speaks only p, until the test ends.
 func (p Protocol) Transport(t testing.TB) http.RoundTripper {
 	insecure := &tls.Config{InsecureSkipVerify: true}
 	if p == HTTP3 {

@@ -16,52 +16,22 @@ const (
 	maxTypeLen = 64 // bytes of the longest of them
 )
 
-// addData takes the data line buf[start:end], whose value starts at value, and reports
-// whether the data keeps within the limit.
-func (p *Parser) addData(start, value, end, limit int) bool {
-	if p.buf[value] == ' ' { // or the line's end
-		value++
-	}
-	if start < p.dubious {
-		p.suspect(value, end)
-	}
-	if !p.hasData {
-		p.hasData, p.from, p.to = true, value, end
-	} else {
-		p.join(value, end)
-	}
-	return max(end-start, p.to-p.from+p.growth) <= limit
-}
-
-// suspect marks the data as possibly malformed, because the value in buf[value:end] may be.
-func (p *Parser) suspect(value, end int) {
-	p.malformed = true
-	p.growth += growth(p.buf[value:end])
-}
-
-// join adds a line to the data in place: the data so far ends before the line, whose
-// name makes room for the LF.
-func (p *Parser) join(value, end int) {
-	p.buf[p.to] = '\n'
-	p.to += 1 + copy(p.buf[p.to+1:], p.buf[value:end])
-}
-
 // field handles every line but the blank and the most frequent ones, and reports
 // whether it keeps within the limit.
 func (p *Parser) field(start, end, limit int) bool {
-	line := p.buf[start:end]
+	line := p.in.buf[start:end]
 	name, value := splitField(line)
 	switch string(name) {
 	case "":
 		if p.Comment != nil {
-			p.Comment(clean(value, maxComment, start < p.dubious))
+			p.Comment(clean(value, maxComment, start < p.in.maybeInvalidBefore))
 		}
 		return true
 	case "data":
-		return p.addData(start, end, end, limit) // one without a colon: the loop takes the others
+		return p.in.addData(start, end, end, limit) // one without a colon: the loop takes the others
 	case "event", "id", "retry":
 	default:
-		p.unknown(line, start < p.dubious)
+		p.unknown(line, start < p.in.maybeInvalidBefore)
 		return true
 	}
 	if len(line) > limit {
@@ -70,18 +40,18 @@ func (p *Parser) field(start, end, limit int) bool {
 	if len(value) > 0 && value[0] == ' ' {
 		value = value[1:]
 	}
-	if start < p.dubious {
+	if start < p.in.maybeInvalidBefore {
 		if len(value)+growth(value) > limit {
 			return false
 		}
-		value = validUTF8(value)
+		value = toValidUTF8(value)
 	}
 	switch name[0] {
 	case 'e':
-		p.typ, p.begun = p.intern(value), true
+		p.typ, p.sawTypeOrID = p.intern(value), true
 	case 'i':
 		if bytes.IndexByte(value, 0) < 0 {
-			p.id, p.hasID, p.begun = append(p.id[:0], value...), true, true
+			p.id, p.hasID, p.sawTypeOrID = append(p.id[:0], value...), true, true
 		}
 	case 'r':
 		if d, ok := parseDuration(value, time.Millisecond); ok {
@@ -121,7 +91,7 @@ func (p *Parser) unknown(line []byte, dubious bool) {
 func clean(text []byte, limit int, dubious bool) []byte {
 	text = clip(text, limit)
 	if dubious {
-		text = validUTF8(text)
+		text = toValidUTF8(text)
 	}
 	return text
 }
