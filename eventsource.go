@@ -164,8 +164,9 @@ func (es *EventSource) AddEventListener(typ string, f func(Event)) (remove func(
 }
 
 // Close ends the EventSource: it is Closed at once, the request is aborted or the wait
-// ended, no listener is called any more, and Run returns. It may be called from a
-// listener, more than once, and before Run.
+// ended, and Run returns. No listener is called after Close has returned, except for one
+// that was being called at that moment. Close may be called from a listener, more than
+// once, and before Run.
 func (es *EventSource) Close() {
 	es.mu.Lock()
 	defer es.mu.Unlock()

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -295,5 +296,40 @@ func TestNewEventSourceDelay(t *testing.T) {
 			requireWithin(t, 4*time.Second, 8*time.Second, waits[1])
 			requireWithin(t, 8*time.Second, 16*time.Second, waits[2])
 		})
+	}
+}
+
+// TestCloseFromOutside: no listener is called after Close has returned, except for one that
+// was being called at that moment, which no lock can hold back.
+func TestCloseFromOutside(t *testing.T) {
+	url := listenAndServe(t, func(w http.ResponseWriter, r *http.Request) {
+		for r.Context().Err() == nil {
+			send(w, strings.Repeat("data:1\n\n", 100))
+		}
+	})
+	for range 100 {
+		c := sse.Client{HTTPClient: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}}
+		es := c.EventSource(get(t, url))
+		var calls, closed, after atomic.Int64
+		flowing := make(chan bool, 1)
+		listener := func(sse.Event) {
+			calls.Add(1)
+			after.Add(closed.Load())
+			select {
+			case flowing <- true:
+			default:
+			}
+		}
+		es.OnMessage(listener)
+		es.AddEventListener("message", listener)
+		done := make(chan error)
+		go func() { done <- es.Run(t.Context()) }()
+		<-flowing
+		<-flowing
+		es.Close()
+		closed.Store(1)
+		require.NoError(t, <-done)
+		require.Equal(t, sse.Closed, es.ReadyState())
+		require.LessOrEqual(t, after.Load(), int64(1), "of %d calls", calls.Load())
 	}
 }

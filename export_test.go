@@ -33,3 +33,6 @@ func NewExponential(initial time.Duration) Backoff { return newExponential(initi
 
 // RetryAfter reads a Retry-After header.
 func RetryAfter(h http.Header) (time.Duration, bool) { return retryAfter(h) }
+
+// IsValidUTF8 is the Parser's own check.
+func IsValidUTF8(b []byte) bool { return isValidUTF8(b) }

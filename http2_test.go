@@ -5,7 +5,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -139,8 +138,13 @@ func (m *mortals) kill() {
 // nothing says so. They leave it, need few new ones, and share again afterwards.
 func TestHTTP2DeadConnection(t *testing.T) {
 	const idle = time.Second
-	for _, n := range []int{1, 2, 60} {
-		in(t, strconv.Itoa(n)+" streams", func(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		n      int
+		cloned bool // by a RoundTripper in between, as those of tokens and of telemetry do
+	}{{"1 stream", 1, false}, {"2 streams", 2, false}, {"60 streams", 60, false}, {"1 stream, cloned", 1, true}, {"20 streams, cloned", 20, true}} {
+		in(t, test.name, func(t *testing.T) {
+			n := test.n
 			s := serveAll(t, func(w http.ResponseWriter, r *http.Request, _ int) {
 				for r.Context().Err() == nil {
 					send(w, "data:1\n\n")
@@ -152,6 +156,12 @@ func TestHTTP2DeadConnection(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			var wg sync.WaitGroup
 			var events, attempts atomic.Int64
+			if transport := s.client.Transport; test.cloned {
+				s.client.Transport = roundTripper(func(r *http.Request) (*http.Response, error) {
+					return transport.RoundTrip(r.Clone(r.Context()))
+				})
+				defer transport.(*http.Transport).CloseIdleConnections()
+			}
 			c := sse.Client{HTTPClient: s.client, IdleTimeout: idle, Trace: &sse.Trace{
 				Connect: func(*http.Request) { attempts.Add(1) },
 			}}

@@ -83,7 +83,10 @@ func (p *path) client(hc *http.Client) *http.Client {
 
 // A leaver is a RoundTripper that leaves a dead HTTP/2 connection. It recognizes the
 // connection when net/http has chosen it for a request, marks it by that request as one
-// that takes no more, gives the request up, and sends it again.
+// that takes no more, gives the request up, and sends it again. The mark is the header
+// "Connection: close", which net/http reads after it has chosen. A RoundTripper in between
+// that clones requests does not pass on what is set so late: then, at the last try, the
+// request has the header from the start, and marks whatever connection it gets.
 type leaver struct {
 	http.RoundTripper
 	dead net.Conn
@@ -95,8 +98,8 @@ const (
 )
 
 func (l *leaver) RoundTrip(req *http.Request) (*http.Response, error) {
-	for range maxLeaves {
-		resp, err, left := l.try(req)
+	for n := range maxLeaves {
+		resp, err, left := l.try(req, n == maxLeaves-1)
 		if !left {
 			return resp, err
 		}
@@ -112,17 +115,21 @@ func (l *leaver) RoundTrip(req *http.Request) (*http.Response, error) {
 	return l.RoundTripper.RoundTrip(req)
 }
 
-// try sends the request and, if it went to the dead connection, gives it up.
-func (l *leaver) try(req *http.Request) (resp *http.Response, err error, left bool) {
+// try sends the request and, if it went to the dead connection, gives it up. Marked is
+// whether it has the mark from the start.
+func (l *leaver) try(req *http.Request, marked bool) (resp *http.Response, err error, left bool) {
 	ctx, cancel := context.WithCancel(req.Context())
 	var hit atomic.Bool
 	sent := req.Clone(ctx)
+	if marked {
+		sent.Header.Set("Connection", "close")
+	}
 	sent = sent.WithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GotConn: func(info httptrace.GotConnInfo) {
 			if !same(info.Conn, l.dead) {
 				return
 			}
-			sent.Header.Set("Connection", "close") // which net/http reads after this hook
+			sent.Header.Set("Connection", "close")
 			if !hasBody(req) || req.GetBody != nil {
 				hit.Store(true)
 				time.AfterFunc(leaveTime, cancel)

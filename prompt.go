@@ -8,17 +8,19 @@ import "time"
 // events in a piece would be held back until the next one comes.
 //
 // A read that begins when something has arrived, and waits even so, is the sign of that.
-// So the first byte after a pause is read by itself; if the read after it waits, the
-// connection is read byte by byte from then on, which never waits for more than an event
-// needs, at about 70 ns a byte. After some bytes larger reads are tried again, and more
-// and more rarely if they wait again.
+// So the first byte after a pause is read by itself. If the read after it waits, the reads
+// become as small as arrives in the time that an event may be late; and if that is little,
+// the connection is read byte by byte, at about 70 ns each, which never waits for more than
+// an event needs. After some bytes larger reads are tried again, and more and more rarely if
+// they wait again.
 
 const (
 	firstRead = 4 << 10  // bytes of the first reads of a connection; they double while they come back full,
 	tryRead   = 256      // and so they do from here after a sign
 	maxRead   = 32 << 10 // bytes of one read: they are parsed while they are in the cache
 
-	lateRead = 2 * time.Millisecond // a read that takes longer has waited
+	lateRead = 2 * time.Millisecond // a read that takes longer has waited,
+	slowRead = 2 << 10              // and if it brings less than this in that time, the next ones are for one byte
 
 	minFine    = 4 << 10 // bytes that are read one by one after the first sign,
 	fineGrowth = 16      // times as many after the next one,
@@ -57,11 +59,14 @@ func (s *readSize) note(asked, n int, took time.Duration) {
 	case !s.busy:
 		s.busy = n > 0
 	case took > lateRead: // the sign
-		s.fine, s.patience = s.patience, min(fineGrowth*s.patience, maxFine)
-		s.size, s.good = tryRead, 0
+		s.good = 0
+		if s.size = int(float64(n) * float64(lateRead) / float64(took)); s.size < slowRead {
+			s.size = tryRead
+			s.fine, s.patience = s.patience, min(fineGrowth*s.patience, maxFine)
+		}
 	default:
 		s.busy = n == asked
-		if asked == s.size && s.busy {
+		if asked == s.size && s.busy && took < lateRead/4 {
 			s.size = min(2*s.size, maxRead)
 		}
 		if s.good += n; s.good > maxFine {

@@ -111,7 +111,8 @@ func isEncoded(h http.Header) bool {
 	for rest != "" {
 		var coding string
 		coding, rest, _ = strings.Cut(rest, ",")
-		switch strings.ToLower(strings.TrimSpace(coding)) {
+		coding, _, _ = strings.Cut(coding, ";")
+		switch strings.ToLower(strings.Trim(coding, " \t\"")) {
 		case "gzip", "x-gzip", "deflate", "compress", "x-compress", "br", "zstd", "dcb", "dcz":
 			return true
 		}

@@ -159,7 +159,7 @@ func TestContentEncoding(t *testing.T) {
 		"identity, identity": true, "identity,none": true, " , ,": true, "gzipped": true, "aes128gcm": true,
 	}
 	for _, coding := range []string{"gzip", "x-gzip", "deflate", "compress", "x-compress", "br", "zstd", "dcb", "dcz"} {
-		for _, value := range []string{coding, strings.ToUpper(coding), " " + coding + "\t", "identity, " + coding, coding + ",identity", "none|" + coding} {
+		for _, value := range []string{coding, strings.ToUpper(coding), " " + coding + "\t", "identity, " + coding, coding + ",identity", "none|" + coding, coding + ";q=1", `"` + coding + `"`} {
 			opens[value] = false
 		}
 	}

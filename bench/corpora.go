@@ -38,6 +38,8 @@ func Corpora() []Corpus {
 	const (
 		english = " word, then some"
 		chinese = "，服务器发送事件流是一种让服务器把更新推送给客户端的简单办法，断线以后"
+		russian = ", поток событий сервера передаёт клиенту обновления, а после"
+		emoji   = "🎉😀👍🏽🚀🌍🔥💡📚🎵🍀🐙🦊🌈🧠🎯🙌🏿🥳🧩🛰🪐🧭🎲🧵"
 	)
 	const mib = 1 << 20
 	heartbeats := corpus("heartbeats", "comments of 0 to 11 bytes, each with its blank line, and an event after every hundred", 1000,
@@ -48,6 +50,8 @@ func Corpora() []Corpus {
 		llm("llm-crlf", "the same with CRLF", "\r\n", english),
 		llm("llm-cr", "the same with CR", "\r", english),
 		llm("llm-chinese", "the same with LF, a third of its bytes Chinese", "\n", chinese),
+		llm("llm-russian", "the same, a third of its bytes Russian", "\n", russian),
+		llm("llm-emoji", "the same, a third of its bytes emoji", "\n", emoji),
 		corpus("tiny", "9 bytes an event", 100_000, "data: 1\n\n", "1"),
 		{
 			Name:   "feed",

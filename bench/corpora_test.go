@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -45,14 +46,16 @@ func TestCorporaAreWhatTheirNamesSay(t *testing.T) {
 	assert.NotContains(t, streams["llm"], "\r")
 	assert.Equal(t, streams["llm"], strings.ReplaceAll(streams["llm-crlf"], "\r\n", "\n"))
 	assert.Equal(t, streams["llm"], strings.ReplaceAll(streams["llm-cr"], "\r", "\n"))
-	han := 0
-	chinese := streams["llm-chinese"]
-	for _, r := range chinese {
-		if r > 0x7f {
-			han += 3
+	for name, size := range map[string]int{"llm-russian": 2, "llm-chinese": 3, "llm-emoji": 4} {
+		others := 0 // bytes of characters that are not ASCII
+		for _, r := range streams[name] {
+			if r > 0x7f {
+				assert.Equal(t, size, utf8.RuneLen(r), "%s: %c", name, r)
+				others += size
+			}
 		}
+		assert.InDelta(t, 1.0/3, float64(others)/float64(len(streams[name])), 0.07, name)
 	}
-	assert.InDelta(t, 1.0/3, float64(han)/float64(len(chinese)), 0.07)
 	assert.InDelta(t, 220, len(streams["llm"])/5000, 20)
 	assert.Equal(t, 100, strings.Count(streams["heartbeats"], ":")/1000-1)
 }
@@ -66,6 +69,8 @@ func TestSubjects(t *testing.T) {
 		"llm-crlf jetify/sse":     decoded,
 		"llm-cr jetify/sse":       decoded,
 		"llm-chinese jetify/sse":  decoded,
+		"llm-russian jetify/sse":  decoded,
+		"llm-emoji jetify/sse":    decoded,
 		"llm-cr openai-go":        "0 of 5000 events",
 		"llm-cr anthropic-sdk-go": "0 of 5000 events",
 		"feed openai-go":          "gives no IDs",
@@ -118,7 +123,7 @@ func TestDrain(t *testing.T) {
 
 // TestCheck sees what is wrong.
 func TestCheck(t *testing.T) {
-	feed := Corpora()[5]
+	feed := Corpora()[7]
 	require.Equal(t, "feed", feed.Name)
 	with := func(change func(*Event)) func(int) Event {
 		return func(i int) Event {

@@ -54,16 +54,8 @@ var delayed = []struct {
 			}
 		})
 	}},
-	{"sse.Client", func(client *http.Client, url string, got func([]byte)) error {
-		c := sse.Client{HTTPClient: client, Reconnect: func(error) bool { return false }}
-		for ev, err := range c.Get(context.Background(), url) {
-			if err != nil {
-				return err
-			}
-			got([]byte(ev.Data))
-		}
-		return nil
-	}},
+	{"sse.Stream", pull},
+	{"sse.Events", rangeOver},
 	{"go-sse", func(client *http.Client, url string, got func([]byte)) error {
 		return withBody(client, url, func(body io.Reader) error {
 			for ev, err := range gosse.Read(body, nil) {
@@ -75,6 +67,17 @@ var delayed = []struct {
 			return nil
 		})
 	}},
+}
+
+// rangeOver calls got with the data of each event of Client.Events.
+func rangeOver(client *http.Client, url string, got func(data []byte)) error {
+	for ev, err := range once(client).Get(context.Background(), url) {
+		if err != nil {
+			return err
+		}
+		got([]byte(ev.Data))
+	}
+	return nil
 }
 
 // measureDelay reads so many events in each round by each client.

@@ -41,7 +41,7 @@ var idlers = map[string]func(client *http.Client, url string, seen func()) error
 			}
 		})
 	},
-	"sse.Client": func(client *http.Client, url string, seen func()) error {
+	"sse.Events": func(client *http.Client, url string, seen func()) error {
 		c := sse.Client{HTTPClient: client}
 		for _, err := range c.Get(context.Background(), url) {
 			if err != nil {
@@ -93,7 +93,7 @@ var idlers = map[string]func(client *http.Client, url string, seen func()) error
 
 // IdleSubjects are those who can hold an idle stream; net/http with a 4 KiB Read is the
 // measure.
-var IdleSubjects = []string{"net/http", "sse.Parser", "sse.Client", "go-sse", "r3labs/sse", "donovanhide", "launchdarkly"}
+var IdleSubjects = []string{"net/http", "sse.Parser", "sse.Events", "go-sse", "r3labs/sse", "donovanhide", "launchdarkly"}
 
 // Idle is what a client takes for each of many idle streams.
 type Idle struct {

@@ -95,6 +95,69 @@ func TestDelay(t *testing.T) {
 	}
 }
 
+// TestPromptness: every client delivers the events of both servers.
+func TestPromptness(t *testing.T) {
+	servers := slowServers()
+	for i := range servers {
+		servers[i].events, servers[i].every = 30, 2*time.Millisecond
+	}
+	require.Len(t, PromptnessServers(), len(servers))
+	ps, err := measurePromptness(server(t), servers)
+	require.NoError(t, err)
+	require.Len(t, ps, len(servers)*(len(prompters())+1))
+	for _, p := range ps {
+		if p.Subject == "curl" && p.Fails == "is not installed" {
+			continue
+		}
+		assert.Empty(t, p.Fails, "%s, %s", p.Subject, p.Server)
+		assert.Greater(t, p.All.P50, 0.0, "%s, %s", p.Subject, p.Server)
+		assert.GreaterOrEqual(t, p.All.P99, p.All.P50, "%s, %s", p.Subject, p.Server)
+		assert.Greater(t, p.Late.P50, 0.0, "%s, %s", p.Subject, p.Server)
+	}
+}
+
+// TestArrivals: an event has arrived when the read that brought its last byte returned.
+func TestArrivals(t *testing.T) {
+	at := func(seconds int64) time.Time { return time.Unix(seconds, 0) }
+	var r tap
+	for i, read := range []string{"HTTP/1.1 200 OK\r\n\r\n5\r\nabc", "d", "e\r", "\n3\r\nfgh\r\n0\r\n\r\n"} {
+		r.bytes = append(r.bytes, read...)
+		r.ends, r.times = append(r.ends, len(r.bytes)), append(r.times, at(int64(i)))
+	}
+	got, err := r.arrivals(2)
+	require.NoError(t, err)
+	assert.Equal(t, []time.Time{at(0), at(1), at(3), at(3)}, got)
+	r.bytes = r.bytes[:len(r.bytes)-5]
+	_, err = r.arrivals(2)
+	assert.ErrorIs(t, err, errFraming)
+}
+
+func TestBusy(t *testing.T) {
+	bs, err := measureBusy(server(t), 10, 10*time.Millisecond, 100*time.Millisecond, 2)
+	require.NoError(t, err)
+	require.Len(t, bs, len(busySubjects))
+	for _, b := range bs {
+		assert.Len(t, b.CPU, 2, b.Subject)
+		assert.Greater(t, b.CPU.Median(), 0.0, b.Subject)
+	}
+	_, err = measureBusy("http://127.0.0.1:1", 1, time.Millisecond, time.Millisecond, 1)
+	assert.Error(t, err)
+}
+
+func TestIDs(t *testing.T) {
+	all, err := measureIDs([]int{8, 1 << 20}, 2)
+	require.NoError(t, err)
+	require.Len(t, all, 2)
+	for _, ids := range all {
+		assert.Equal(t, []string{"8 bytes", "1 MiB"}, ids.Sizes)
+		for i := range ids.Sizes {
+			assert.Len(t, ids.First[i], 2, ids.Subject)
+			assert.Len(t, ids.Rest[i], 2, ids.Subject)
+			assert.Greater(t, ids.Rest[i].Quantile(0), 0.0, ids.Subject)
+		}
+	}
+}
+
 func TestReconnect(t *testing.T) {
 	r, err := measureReconnect(server(t), 5, 10*time.Millisecond)
 	require.NoError(t, err)

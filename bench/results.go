@@ -22,6 +22,11 @@ type Results struct {
 	Idle       []Idle
 	Streams    int // of Idle
 	Delays     []Delay
+	Promptness []Promptness
+	Busy       []Busy
+	Busies     int           // the streams of each subject of Busy
+	BusyEvery  time.Duration // the interval of their events
+	IDs        []IDs
 	Reconnect  Reconnect
 	Herd       Herd
 }
@@ -29,7 +34,7 @@ type Results struct {
 // Measure runs all measurements, in under ten minutes, and tells log what it is at.
 func Measure(log io.Writer) (*Results, error) {
 	start := time.Now()
-	r := &Results{Date: start, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, CPUs: runtime.NumCPU(), Streams: 2000}
+	r := &Results{Date: start, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, CPUs: runtime.NumCPU(), Streams: 2000, Busies: 500, BusyEvery: 50 * time.Millisecond}
 	step := func(format string, args ...any) {
 		fmt.Fprintf(log, "%4.0fs  "+format+"\n", append([]any{time.Since(start).Seconds()}, args...)...)
 	}
@@ -41,7 +46,7 @@ func Measure(log io.Writer) (*Results, error) {
 
 	step("parsing in memory")
 	clients := slices.Concat(Ours(), Peers())
-	r.Throughput = measureThroughput(append(Corpora(), OneRead()), slices.Concat(Limits(), clients), 31, 20*time.Millisecond)
+	r.Throughput = measureThroughput(append(Corpora(), OneRead()), slices.Concat(Limits(), clients), 21, 20*time.Millisecond)
 	step("events of 64 B to 16 MiB")
 	r.Sizes = measureThroughput(EventSizes(), clients, 3, 10*time.Millisecond)
 	step("growth of the time with the size")
@@ -50,7 +55,7 @@ func Measure(log io.Writer) (*Results, error) {
 		for _, m := range []struct {
 			mode   string
 			events int
-		}{{"bulk", 200_000}, {"writes", 200_000}, {"flush", 20_000}} {
+		}{{"bulk", 150_000}, {"writes", 100_000}, {"flush", 20_000}} {
 			step("%s over %s", m.mode, transport)
 			ts, err := measureTransfers(url, m.mode, transport, m.events, 9)
 			if err != nil {
@@ -61,7 +66,7 @@ func Measure(log io.Writer) (*Results, error) {
 	}
 	for _, subject := range IdleSubjects {
 		for _, transport := range TransportsForIdle {
-			if peer := subject != "net/http" && subject != "sse.Parser" && subject != "sse.Client"; peer && transport != TransportsForIdle[0] {
+			if peer := subject != "net/http" && subject != "sse.Parser" && subject != "sse.Events"; peer && transport != TransportsForIdle[0] {
 				continue
 			}
 			step("%d idle streams: %s over %s", r.Streams, subject, transport)
@@ -73,7 +78,19 @@ func Measure(log io.Writer) (*Results, error) {
 		}
 	}
 	step("delay of delivery")
-	if r.Delays, err = measureDelay(url, 1000, 9); err != nil {
+	if r.Delays, err = measureDelay(url, 500, 9); err != nil {
+		return nil, err
+	}
+	step("promptness")
+	if r.Promptness, err = measurePromptness(url, slowServers()); err != nil {
+		return nil, err
+	}
+	step("%d busy streams", r.Busies)
+	if r.Busy, err = measureBusy(url, r.Busies, r.BusyEvery, 2*time.Second, 11); err != nil {
+		return nil, err
+	}
+	step("large IDs in force")
+	if r.IDs, err = measureIDs(idSizes, 9); err != nil {
 		return nil, err
 	}
 	step("reconnections")
@@ -81,7 +98,7 @@ func Measure(log io.Writer) (*Results, error) {
 		return nil, err
 	}
 	step("a herd")
-	if r.Herd, err = measureHerd(url, 1000, 9, time.Second); err != nil {
+	if r.Herd, err = measureHerd(url, 1000, 7, time.Second); err != nil {
 		return nil, err
 	}
 	r.Took = time.Since(start)

@@ -26,6 +26,8 @@ func RunRole() {
 		err = serve()
 	case "idle":
 		err = runIdle(arg)
+	case "busy":
+		err = runBusy(arg)
 	default:
 		err = fmt.Errorf("bench: no role %q", role)
 	}
@@ -36,7 +38,7 @@ func RunRole() {
 	os.Exit(0)
 }
 
-func startRole(role string) (cmd *exec.Cmd, stdin io.Closer, stdout *bufio.Reader, err error) {
+func startRole(role string) (cmd *exec.Cmd, stdin io.WriteCloser, stdout *bufio.Reader, err error) {
 	exe, err := os.Executable()
 	if err != nil {
 		return nil, nil, nil, err

@@ -3,8 +3,11 @@ package bench
 import (
 	"encoding/json"
 	"fmt"
+	"io"
+	"math/rand/v2"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,6 +18,9 @@ import (
 //	/bulk?events=N     the llm corpus, 28 KiB in a Write
 //	/writes?events=N   the same, each event in a Write of its own
 //	/flush?events=N    the same, and each flushed
+//	/unflushed?events=N&every=D   events of 900 bytes at the interval D, none of them flushed
+//	/onechunk?events=N&every=D    events of 1 KiB at the interval D, all in one chunk
+//	/busy?every=D      an llm event at each interval D, flushed, for ever
 //	/idle              one event, then silence
 //	/ticks?events=N    an event each millisecond, with the time in nanoseconds as its data
 //	/cut?retry=MS      an event with the time of the cut before it, then a cut
@@ -25,6 +31,9 @@ func handler() http.Handler {
 	mux.HandleFunc("/bulk", bulk)
 	mux.HandleFunc("/writes", writes)
 	mux.HandleFunc("/flush", flush)
+	mux.HandleFunc("/unflushed", unflushed)
+	mux.HandleFunc("/onechunk", oneChunk)
+	mux.HandleFunc("/busy", busy)
 	mux.HandleFunc("/idle", idle)
 	mux.HandleFunc("/ticks", ticks)
 	mux.HandleFunc("/cut", new(cutter).serve)
@@ -92,6 +101,71 @@ func idle(w http.ResponseWriter, r *http.Request) {
 	open(w)
 	send(w, "data: 1\n\n")
 	<-r.Context().Done()
+}
+
+// interval returns the ticks of the interval that the request asks for.
+func interval(r *http.Request) *time.Ticker {
+	every, _ := time.ParseDuration(r.FormValue("every"))
+	return time.NewTicker(max(every, time.Microsecond))
+}
+
+// pieces writes numbered events of size bytes at an interval.
+func pieces(w io.Writer, r *http.Request, size int) {
+	tick := interval(r)
+	defer tick.Stop()
+	for i := range number(r, "events") {
+		if _, err := io.WriteString(w, numbered(i, size)); err != nil {
+			return
+		}
+		<-tick.C
+	}
+}
+
+// numbered returns an event of size bytes whose data begins with six digits.
+func numbered(i, size int) string {
+	const rest = len("data: 012345\n\n")
+	return fmt.Sprintf("data: %06d%s\n\n", i, strings.Repeat("x", size-rest))
+}
+
+const unflushedSize, oneChunkSize = 900, 1 << 10
+
+func unflushed(w http.ResponseWriter, r *http.Request) {
+	open(w)
+	pieces(w, r, unflushedSize)
+}
+
+func oneChunk(w http.ResponseWriter, r *http.Request) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return
+	}
+	defer conn.Close()
+	fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n", number(r, "events")*oneChunkSize)
+	pieces(conn, r, oneChunkSize)
+	io.WriteString(conn, "\r\n0\r\n\r\n")
+}
+
+// busy starts each stream at a moment of its own within the interval.
+func busy(w http.ResponseWriter, r *http.Request) {
+	every, err := time.ParseDuration(r.FormValue("every"))
+	if err != nil || every <= 0 {
+		http.Error(w, "every is not an interval", http.StatusBadRequest)
+		return
+	}
+	open(w)
+	time.Sleep(rand.N(every))
+	tick := interval(r)
+	defer tick.Stop()
+	rc := http.NewResponseController(w)
+	for {
+		if _, err := w.Write(llmEvent); err != nil {
+			return
+		}
+		if rc.Flush() != nil {
+			return
+		}
+		<-tick.C
+	}
 }
 
 func ticks(w http.ResponseWriter, r *http.Request) {

@@ -32,8 +32,12 @@ func Limits() []Subject {
 		{Name: "memmove", Drain: drainCopy},
 		{Name: "IndexByte", Drain: drainIndexByte},
 		{Name: "ReadSlice", Drain: drainReadSlice},
+		{Name: readSliceString, Drain: drainReadSliceString},
 	}
 }
+
+// readSliceString is the limit for those that return events to keep.
+const readSliceString = "ReadSlice + string"
 
 // drainCopy moves the bytes into a buffer of 32 KiB, and that is all.
 func drainCopy(r io.Reader) (n int, err error) {
@@ -68,11 +72,28 @@ func drainIndexByte(r io.Reader) (n int, err error) {
 	}
 }
 
-// drainReadSlice is the loop over lines that one writes with the standard library.
+// drainReadSlice is the loop over lines that a program writes with the standard library.
 func drainReadSlice(r io.Reader) (n int, err error) {
 	br := bufio.NewReaderSize(r, 64<<10)
 	for {
 		line, err := br.ReadSlice('\n')
+		n += len(line)
+		if err != nil && err != bufio.ErrBufferFull {
+			return n, eof(err)
+		}
+	}
+}
+
+// line is where drainReadSliceString puts its lines, so that they are made.
+var line string
+
+// drainReadSliceString is the same loop for a program that keeps what it reads: it makes a
+// string of each line.
+func drainReadSliceString(r io.Reader) (n int, err error) {
+	br := bufio.NewReaderSize(r, 64<<10)
+	for {
+		b, err := br.ReadSlice('\n')
+		line = string(b)
 		n += len(line)
 		if err != nil && err != bufio.ErrBufferFull {
 			return n, eof(err)

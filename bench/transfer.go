@@ -50,9 +50,11 @@ func transfers() []transfer {
 			n, err := io.Copy(io.Discard, r)
 			return int(n), err
 		})},
-		{"sse.Client", clientTransfer},
+		{readSliceString, overBody(drainReadSliceString)},
+		{"sse.Stream", streamTransfer},
+		{"sse.Events", eventsTransfer},
 	}
-	for _, s := range append(Ours()[:1], Peers()...) {
+	for _, s := range append(Ours(), Peers()...) {
 		if s.Name != "jetify/sse" { // it decodes the JSON of this corpus
 			ts = append(ts, transfer{s.Name, overBody(s.Drain)})
 		}
@@ -81,11 +83,37 @@ func withBody(client *http.Client, url string, f func(body io.Reader) error) err
 	return f(resp.Body)
 }
 
-// clientTransfer is Client.Events with all that it does around the parser, but for the
-// reconnection at the end.
-func clientTransfer(client *http.Client, url string) (n int, err error) {
-	c := sse.Client{HTTPClient: client, Reconnect: func(error) bool { return false }}
-	for ev, err := range c.Get(context.Background(), url) {
+// once returns a client of package sse that does all that it does around the parser, except
+// to reconnect at the end.
+func once(client *http.Client) *sse.Client {
+	return &sse.Client{HTTPClient: client, Reconnect: func(error) bool { return false }}
+}
+
+// streamTransfer pulls from a Stream, and borrows the data.
+func streamTransfer(client *http.Client, url string) (n int, err error) {
+	err = pull(client, url, func(data []byte) { n += len(data) })
+	return n, err
+}
+
+// pull calls got with the data of each event of a Stream.
+func pull(client *http.Client, url string, got func(data []byte)) error {
+	req, err := http.NewRequest(http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	s := once(client).Stream(req)
+	defer s.Close()
+	for {
+		if err := s.Next(); err != nil {
+			return eof(err)
+		}
+		got(s.Data())
+	}
+}
+
+// eventsTransfer ranges over Client.Events, and owns the events.
+func eventsTransfer(client *http.Client, url string) (n int, err error) {
+	for ev, err := range once(client).Get(context.Background(), url) {
 		if err != nil {
 			return n, err
 		}
@@ -100,11 +128,12 @@ type Transfer struct {
 	Transport string
 	Subject   string
 	Wall, CPU Samples // nanoseconds per event, one for each round
+	Allocs    Samples // the client's allocations per event, net/http's included
 }
 
 // measureTransfers reads a stream of so many llm events by each client, in rounds in
 // which each has a turn, in random order. CPU is the client's: the server is another process.
-func measureTransfers(url, mode, transport string, events, rounds int) ([]Transfer, error) {
+func measureTransfers(url, mode, transport string, events, rounds int) (_ []Transfer, err error) {
 	tr := transports()[transport]
 	defer tr.CloseIdleConnections()
 	client := &http.Client{Transport: tr}
@@ -119,15 +148,20 @@ func measureTransfers(url, mode, transport string, events, rounds int) ([]Transf
 	for range rounds {
 		rand.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
 		for _, i := range order {
-			start, cpu := time.Now(), cpuTime()
-			n, err := subjects[i].run(client, url)
-			wall, cpu := time.Since(start), cpuTime()-cpu
+			var n int
+			var wall, cpu time.Duration
+			allocated := allocs(func() {
+				start, before := time.Now(), cpuTime()
+				n, err = subjects[i].run(client, url)
+				wall, cpu = time.Since(start), cpuTime()-before
+			})
 			if err == nil && n < events*len(Corpora()[0].Event(0).Data) {
 				err = errors.New("not all of the data")
 			}
 			if err != nil {
 				return nil, fmt.Errorf("%s, %s, %s: %w", subjects[i].name, mode, transport, err)
 			}
+			results[i].Allocs = append(results[i].Allocs, allocated/float64(events))
 			results[i].Wall = append(results[i].Wall, float64(wall.Nanoseconds())/float64(events))
 			if cpu > 0 {
 				results[i].CPU = append(results[i].CPU, float64(cpu.Nanoseconds())/float64(events))

@@ -106,9 +106,44 @@ func (gs *goals) allocs(corpus, subject string) bench.Samples {
 	return nil
 }
 
+// quantiles adds a goal for the median of many measurements of one stream.
+func (gs *goals) quantiles(want float64, unit string, q bench.Quantiles, what string, args ...any) {
+	gs.list = append(gs.list, goal{fmt.Sprintf(what, args...), q.P50, unit, false, want, quartiles(q.P25, q.P75)})
+}
+
+func (gs *goals) promptness(server, subject string) bench.Promptness {
+	for _, p := range gs.r.Promptness {
+		if p.Server == server && p.Subject == subject {
+			return p
+		}
+	}
+	nan := bench.Quantiles{P50: math.NaN()}
+	return bench.Promptness{All: nan, Late: nan}
+}
+
+func (gs *goals) busy(subject string) bench.Samples {
+	for _, b := range gs.r.Busy {
+		if b.Subject == subject {
+			return b.CPU
+		}
+	}
+	return nil
+}
+
+// wireSize returns how many bytes an event of a corpus has on the wire.
+func wireSize(corpus string) float64 {
+	for _, c := range bench.Corpora() {
+		if c.Name == corpus {
+			return float64(len(c.Wire(0)))
+		}
+	}
+	return math.NaN()
+}
+
 // check returns the goals with what was measured.
 func check(r *bench.Results) []goal {
-	const parser, read, client = "sse.Parser", "sse.Read", "sse.Client"
+	const parser, read, stream, events = "sse.Parser", "sse.Read", "sse.Stream", "sse.Events"
+	const lines = "ReadSlice + string" // of a program that keeps them
 	gs := &goals{r: r}
 	for _, g := range []struct {
 		corpus string
@@ -119,7 +154,7 @@ func check(r *bench.Results) []goal {
 	for _, corpus := range []string{"llm-crlf", "llm-cr"} {
 		gs.atLeast(0.65, bench.Samples{gs.times("llm", parser).Median() / gs.times(corpus, parser).Median()}, "Parser, %s against llm", corpus)
 	}
-	for _, corpus := range []string{"llm", "llm-crlf", "llm-cr", "llm-chinese", "tiny", "feed", "multiline", "heartbeats"} {
+	for _, corpus := range []string{"llm", "llm-crlf", "llm-cr", "llm-chinese", "llm-russian", "llm-emoji", "tiny", "feed", "multiline", "heartbeats"} {
 		gs.atMost(0, "", gs.allocs(corpus, parser), "Parser's allocations per event, %s", corpus)
 	}
 	for _, g := range []struct {
@@ -133,6 +168,11 @@ func check(r *bench.Results) []goal {
 	}
 	best := gs.bestPeer("llm")
 	gs.atLeast(1.3, gs.speed("llm", read, best), "Read against the best peer (%s), llm", best)
+	gs.atLeast(0.85, gs.speed("llm", read, lines), "Read against %s, llm", lines)
+	gs.atLeast(0.5, scaled(gs.times("llm", parser).Over(gs.times("llm-chinese", parser)), wireSize("llm-chinese")/wireSize("llm")), "Parser, llm-chinese against llm, by bytes")
+	for _, corpus := range []string{"llm-chinese", "llm-russian", "llm-emoji"} {
+		gs.atLeast(1.3, gs.speed(corpus, read, "openai-go"), "Read against openai-go, %s", corpus)
+	}
 	gs.atMost(1, "", gs.allocs("llm", read), "Read's allocations per event, llm")
 	gs.atMost(2, "", gs.allocs("feed", read), "Read's allocations per event, feed (the ID changes)")
 
@@ -150,8 +190,12 @@ func check(r *bench.Results) []goal {
 	for _, transport := range bench.TransportsForTransfers {
 		of := func(subject string) bench.Transfer { return gs.transfer("bulk", transport, subject) }
 		gs.atLeast(0.75, of("io.Copy").Wall.Over(of(parser).Wall), "Parser against io.Copy, %s, wall", transport)
-		gs.atLeast(0.6, of("io.Copy").Wall.Over(of(client).Wall), "Client.Events against io.Copy, %s, wall", transport)
-		for _, subject := range []string{parser, client} {
+		gs.atLeast(0.85, of(lines).Wall.Over(of(events).Wall), "Client.Events against %s, %s, wall", lines, transport)
+		for _, subject := range []string{stream, parser} {
+			over := of(subject).Allocs.Median() - of("io.Copy").Allocs.Median()
+			gs.atMost(0, "", bench.Samples{math.Round(100*over) / 100}, "%s's allocations per event over io.Copy's, %s", subject, transport)
+		}
+		for _, subject := range []string{parser, events} {
 			for _, g := range []struct {
 				peer string
 				want float64
@@ -161,13 +205,31 @@ func check(r *bench.Results) []goal {
 			}
 		}
 	}
+	busyStream := func(subject string) bench.Transfer { return gs.transfer("bulk", "HTTP/1.1, 64 KiB buffer", subject) }
+	gs.atLeast(0.75, busyStream("io.Copy").Wall.Over(busyStream(stream).Wall), "Stream against io.Copy, HTTP/1.1, 64 KiB buffer, wall")
+	gs.atLeast(2, busyStream("openai-go").Wall.Over(busyStream(stream).Wall), "Stream against openai-go, HTTP/1.1, 64 KiB buffer, wall")
+	gs.atLeast(2, busyStream("openai-go").CPU.Over(busyStream(stream).CPU), "Stream against openai-go, HTTP/1.1, 64 KiB buffer, CPU")
 	for _, transport := range bench.TransportsForIdle {
-		plain, ours := gs.idle("net/http", transport), gs.idle(client, transport)
+		plain, ours := gs.idle("net/http", transport), gs.idle(events, transport)
 		gs.atMost(1.5, " KiB", bench.Samples{(ours.Heap - plain.Heap) / 1024}, "heap of an idle stream over net/http's, %s", transport)
 		gs.atMost(0, "", bench.Samples{math.Round(100*(ours.Goroutines-plain.Goroutines)) / 100}, "goroutines of an idle stream over net/http's, %s", transport)
 	}
-	for _, subject := range []string{parser, client} {
+	for _, subject := range []string{parser, stream, events} {
 		gs.atMost(1.1, "", gs.delay(subject).P50.Over(gs.delay("bare Read").P50), "%s's delay of delivery against a bare Read, p50", subject)
+	}
+	for _, server := range bench.PromptnessServers() {
+		for _, subject := range []string{stream, events} {
+			p := gs.promptness(server[0], subject)
+			gs.quantiles(5, " ms", p.All, "%s, %s: delay after an event's last byte arrived, p50", subject, server[0])
+			gs.quantiles(1, " ms", p.Late, "the same, after the first 16 KiB")
+		}
+	}
+	for _, pair := range bench.BusyPairs {
+		gs.atMost(1.05, "", gs.busy(pair[1]).Over(gs.busy(pair[0])), "CPU of %d busy streams, %s against a loop around %s", r.Busies, pair[1], pair[0])
+	}
+	for _, ids := range r.IDs {
+		last := len(ids.Sizes) - 1
+		gs.atMost(5, "", ids.Rest[last].Over(ids.Rest[0]), "%s, 2000 events after an ID of %s: times as long as after one of %s", ids.Subject, ids.Sizes[last], ids.Sizes[0])
 	}
 	gs.atMost(2, " ms", r.Reconnect.Overhead, "from a cut to the next event, over the policy's delay")
 	gs.atLeast(r.Reconnect.Retry.Seconds()*1e3, bench.Samples{r.Reconnect.Total.Quantile(0)}, "the soonest event after a cut, in ms, with `retry` in ms")
@@ -188,8 +250,10 @@ func spread(s bench.Samples) string {
 	if len(s) < 2 {
 		return ""
 	}
-	return fmt.Sprintf("%s – %s", figure(s.Quantile(0.25)), figure(s.Quantile(0.75)))
+	return quartiles(s.Quantile(0.25), s.Quantile(0.75))
 }
+
+func quartiles(low, high float64) string { return fmt.Sprintf("%s – %s", figure(low), figure(high)) }
 
 // figure prints v with three significant digits.
 func figure(v float64) string {

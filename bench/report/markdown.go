@@ -27,6 +27,9 @@ func writeMarkdown(w io.Writer, r *bench.Results) {
 	writeTransfers(w, r)
 	writeIdle(w, r)
 	writeDelays(w, r)
+	writePromptness(w, r)
+	writeBusy(w, r)
+	writeIDs(w, r)
 	writeReconnect(w, r)
 }
 
@@ -59,12 +62,12 @@ func writeGoals(w io.Writer, list []goal) {
 		}
 		rows = append(rows, []string{g.what, g.wanted(), figure(g.got) + g.unit, g.spread, mark})
 	}
-	fmt.Fprintf(w, "## Goals\n\n%d of %d are met. Where not said otherwise, a figure is how many times as fast the first is as the second.\n\n", len(list)-missed, len(list))
+	fmt.Fprintf(w, "## Goals\n\n%d of %d are met. Unless a unit or the text says otherwise, a figure is how many times as fast the first is as the second.\n\n", len(list)-missed, len(list))
 	table(w, rows)
 }
 
 func writeThroughput(w io.Writer, r *bench.Results) {
-	fmt.Fprint(w, "## Parsing in memory\n\nNanoseconds per event (heartbeats: per comment). Who fails a corpus has no figure there, but for those who only give no IDs: their figure is in parentheses.\n\n")
+	fmt.Fprint(w, "## Parsing in memory\n\nNanoseconds per event (heartbeats: per comment). A client that fails a corpus has no figure for it; if all that it fails to give is the IDs, its figure is in parentheses.\n\n")
 	var corpora, subjects []string
 	cells := make(map[[2]string]bench.Throughput)
 	for _, t := range r.Throughput {
@@ -76,7 +79,7 @@ func writeThroughput(w io.Writer, r *bench.Results) {
 		}
 		cells[[2]string{t.Corpus, t.Subject}] = t
 	}
-	for _, some := range [][]string{corpora[:4], corpora[4:8], corpora[8:]} {
+	for _, some := range [][]string{corpora[:6], corpora[6:10], corpora[10:]} {
 		times := [][]string{append([]string{""}, some...)}
 		for _, subject := range subjects {
 			row := []string{subject}
@@ -158,13 +161,13 @@ func writeScaling(w io.Writer, r *bench.Results) {
 }
 
 func writeTransfers(w io.Writer, r *bench.Results) {
-	fmt.Fprint(w, "## End to end\n\nThe llm corpus over loopback from a server in another process, in nanoseconds per event. The server writes 28 KiB at once (bulk), each event on its own, of which net/http makes chunks of 2 KiB (writes), or flushes each event too (flush). In the latter two it takes most of the time itself, and a slower client finds more at each Read. CPU is the client's alone.\n\n")
+	fmt.Fprint(w, "## End to end\n\nThe llm corpus over loopback from a server in another process, in nanoseconds per event. The server writes 28 KiB at once (bulk), each event on its own, of which net/http makes chunks of 2 KiB (writes), or flushes each event too (flush). In the last two, the server takes most of the time, and a slower client finds more at each Read. CPU time and allocations are the client's, with those of net/http, per event. sse.Stream and sse.Events are Client.Stream and Client.Events; all others read the body of a response of net/http.\n\n")
 	for _, mode := range []string{"bulk", "writes", "flush"} {
 		header := []string{mode}
 		rows := [][]string{nil}
 		at := make(map[string]int)
 		for _, transport := range bench.TransportsForTransfers {
-			header = append(header, transport+", wall", "CPU")
+			header = append(header, transport+", wall", "CPU", "allocations")
 			for _, t := range r.Transfers {
 				if t.Mode != mode || t.Transport != transport {
 					continue
@@ -173,7 +176,7 @@ func writeTransfers(w io.Writer, r *bench.Results) {
 					at[t.Subject] = len(rows)
 					rows = append(rows, []string{t.Subject})
 				}
-				rows[at[t.Subject]] = append(rows[at[t.Subject]], cell(t.Wall), cell(t.CPU))
+				rows[at[t.Subject]] = append(rows[at[t.Subject]], cell(t.Wall), cell(t.CPU), fmt.Sprintf("%.2f", t.Allocs.Median()))
 			}
 		}
 		rows[0] = header
@@ -182,7 +185,7 @@ func writeTransfers(w io.Writer, r *bench.Results) {
 }
 
 func writeIdle(w io.Writer, r *bench.Results) {
-	fmt.Fprintf(w, "## Idle streams\n\nWhat each of %d streams takes that had one event and are silent, in a process of its own, without the server. net/http is a plain client in a Read of 4 KiB.\n\n", r.Streams)
+	fmt.Fprintf(w, "## Idle streams\n\nWhat each of %d streams takes after one event, while it is silent. Each client has a process to itself, and the server another. net/http is a plain client that waits in a Read of 4 KiB.\n\n", r.Streams)
 	rows := [][]string{{"", "Heap, KiB", "Stack, KiB", "Goroutines"}}
 	for _, i := range r.Idle {
 		rows = append(rows, []string{i.Subject + ", " + i.Transport, figure(i.Heap / 1024), figure(i.Stack / 1024), figure(i.Goroutines)})
@@ -199,10 +202,49 @@ func writeDelays(w io.Writer, r *bench.Results) {
 	table(w, rows)
 }
 
+func writePromptness(w io.Writer, r *bench.Results) {
+	fmt.Fprint(w, "## Promptness\n\nMilliseconds from the arrival of an event's last byte on the client's own TCP connection until the program has the event, over HTTP/1.1, where chunks do not end with events. All clients read at the same time. curl is measured through a relay, whose time counts as curl's.\n\n")
+	for _, server := range bench.PromptnessServers() {
+		fmt.Fprintf(w, "%s\n\n", server[1])
+		rows := [][]string{{server[0], "p50", "p99", "p50 after 16 KiB", "p99 after 16 KiB"}}
+		for _, p := range r.Promptness {
+			switch {
+			case p.Server != server[0]:
+			case p.Fails != "":
+				rows = append(rows, []string{p.Subject, p.Fails, "–", "–", "–"})
+			default:
+				rows = append(rows, []string{p.Subject, figure(p.All.P50), figure(p.All.P99), figure(p.Late.P50), figure(p.Late.P99)})
+			}
+		}
+		table(w, rows)
+	}
+}
+
+func writeBusy(w io.Writer, r *bench.Results) {
+	fmt.Fprintf(w, "## Busy streams\n\nMicroseconds of CPU time per event in a process with %d streams over HTTP/1.1, each with an event of the llm corpus every %v, flushed. The first two ran at the same time, and so did the last two. The loops around Parser and Read read the body of a response of net/http; Stream and Events add prompt delivery, Close, Restart and reconnecting.\n\n", r.Busies, r.BusyEvery)
+	rows := [][]string{{"", "CPU, µs"}}
+	for _, b := range r.Busy {
+		rows = append(rows, []string{b.Subject, cell(b.CPU)})
+	}
+	table(w, rows)
+}
+
+func writeIDs(w io.Writer, r *bench.Results) {
+	fmt.Fprint(w, "## A large ID in force\n\nMicroseconds for an event with an ID, and for the 2000 events of 9 bytes after it, which have none, in memory. The program asks for the ID in force at each event.\n\n")
+	for _, ids := range r.IDs {
+		rows := [][]string{append([]string{ids.Subject}, ids.Sizes...), {"the event with the ID"}, {"the 2000 events after it"}}
+		for i := range ids.Sizes {
+			rows[1] = append(rows[1], cell(ids.First[i]))
+			rows[2] = append(rows[2], cell(ids.Rest[i]))
+		}
+		table(w, rows)
+	}
+}
+
 func writeReconnect(w io.Writer, r *bench.Results) {
 	o := r.Reconnect.Overhead
 	fmt.Fprintf(w, "## Reconnection\n\n%d cuts with retry: %d. From the cut to the next event, beyond the delay that the policy chose: p50 %s ms, p99 %s ms, at most %s ms. The soonest event came %s ms after its cut.\n\n",
 		len(o), r.Reconnect.Retry.Milliseconds(), figure(o.Median()), figure(o.Quantile(0.99)), figure(o.Quantile(1)), figure(r.Reconnect.Total.Quantile(0)))
-	fmt.Fprintf(w, "A herd of %d clients cut at once, R = %v, %d rounds: the busiest of the 100 ms since the cut sees %s %% of them, any 100 ms at most %s %%; the first comes back after %s ms.\n",
+	fmt.Fprintf(w, "A herd of %d clients cut at once, R = %v, %d rounds: the busiest of the 100 ms since the cut sees %s %% of them, any 100 ms at most %s %%; the first reconnects after %s ms.\n",
 		r.Herd.Clients, r.Herd.Retry, len(r.Herd.Busiest), cell(r.Herd.Busiest), cell(r.Herd.Sliding), cell(r.Herd.First))
 }

@@ -173,7 +173,7 @@ func throughputPlot(th theme, r *bench.Results) (*plot.Plot, vg.Length, error) {
 		name, c := t.Subject, th.peer
 		switch {
 		case slices.Contains(limits, name):
-			name, c = name+" (lines alone)", th.limit
+			name, c = name+" (lines only)", th.limit
 		case slices.Contains(ours, name):
 			c = th.ours
 		}
@@ -200,7 +200,7 @@ func idlePlot(th theme, r *bench.Results) (*plot.Plot, vg.Length, error) {
 		switch i.Subject {
 		case "sse.Parser":
 			continue
-		case "sse.Client":
+		case "sse.Events":
 			colors = []color.Color{th.ours, th.ours2}
 		}
 		rows = append(rows, bar{name, []float64{i.Heap / 1024, i.Stack / 1024}, colors, figure((i.Heap + i.Stack) / 1024)})

@@ -9,17 +9,17 @@ import (
 // A scenario is what a server does to one EventSource after another.
 type scenario struct {
 	name      string
-	url       string      // "": the server's
-	answers   []answer    // to the first request, the second, …; 204 to all that follow
-	types     []string    // to listen to, besides "message"
-	closeAt   string      // close at the first step of this kind: "open", "event" or "error"
-	timed     bool        // compare how long each waits before it reconnects,
-	again     []*scenario // in the shortest of several plays, since a busy machine lengthens waits
-	headers   bool        // compare what requests the standard's headers make
-	maxErrors int         // close after as many, where neither side would ever end; 0: any number
-	stream    []byte      // for the page: what the first answer streams
-	steps     [2][]step   // seen by each side
-	requests  [2][]string // made by each side
+	url       string             // "": the server's
+	answers   []answer           // to the first request, the second, …; 204 to all that follow
+	types     []string           // to listen to, besides "message"
+	closeAt   string             // close at the first step of this kind: "open", "event" or "error"
+	timed     bool               // compare how long each waits before it reconnects,
+	again     []*scenario        // in the shortest of several plays, since a busy machine lengthens waits
+	headers   bool               // compare what requests the standard's headers make
+	maxErrors int                // close after as many, where neither side would ever end; 0: any number
+	stream    []byte             // for the page: what the first answer streams
+	steps     [2][]step          // seen by each side
+	requests  [2][]string        // made by each side
 	waits     [2][]time.Duration // between them, of each side
 }
 

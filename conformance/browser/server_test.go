@@ -66,10 +66,15 @@ func (s *server) serve(side int, w http.ResponseWriter, r *http.Request) {
 			seen += fmt.Sprintf(" %s %q", name, r.Header[name])
 		}
 	}
-	if last, ok := s.ended[requests]; ok {
-		sc.waits[side] = append(sc.waits[side], time.Since(last))
-	}
 	count := len(*requests)
+	if count > 0 {
+		var wait time.Duration // none, if the last answer has not ended yet
+		if last, ok := s.ended[requests]; ok {
+			wait = time.Since(last)
+		}
+		sc.waits[side] = append(sc.waits[side], wait)
+		delete(s.ended, requests)
+	}
 	*requests = append(*requests, seen)
 	s.mu.Unlock()
 	defer func() {

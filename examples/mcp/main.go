@@ -1,6 +1,8 @@
-// Command mcp makes a call in the manner of the Model Context Protocol: a POST that is sent
-// once, answered by a stream, which is resumed by GET until the answer is there. The server
-// is a fake of its own, which drops the stream: go run ./examples/mcp
+// Command mcp calls a tool of a server of the Model Context Protocol, over the streamable HTTP
+// transport. Its connections are cut in the middle of the call, and each message still
+// arrives exactly once:
+//
+//	cd examples/mcp && go run .
 package main
 
 import (
@@ -9,67 +11,65 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"net/http/httptest"
 	"os"
-	"strings"
 	"time"
+
+	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/lastevent/sse"
 )
 
 func main() {
-	srv := httptest.NewServer(new(fake))
-	defer srv.Close()
-	if err := call(context.Background(), http.DefaultClient, srv.URL, os.Stdout); err != nil {
+	if err := demo(context.Background(), os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
 	}
 }
 
-func call(ctx context.Context, hc *http.Client, url string, w io.Writer) error {
-	const message = `{"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "count"}}`
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(message))
+func demo(ctx context.Context, w io.Writer) (err error) {
+	server := newCounter()
+	handler := server.handler(mcp.StreamableHTTPOptions{EventStore: mcp.NewMemoryEventStore(nil)})
+	srv := httptest.NewServer(&flaky{Handler: handler, after: 3})
+	defer srv.Close()
+
+	drops := 0
+	s, err := open(ctx, srv.URL, sse.Client{
+		IdleTimeout:      time.Minute,
+		ReconnectionTime: 100 * time.Millisecond,
+		Trace: &sse.Trace{Disconnect: func(info sse.DisconnectInfo) {
+			if info.Reconnect {
+				drops++
+				fmt.Fprintf(w, "%s: %v; resume after event %s\n", info.Request.Method, info.Err, info.LastEventID)
+			}
+		}},
+	})
 	if err != nil {
 		return err
 	}
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("Accept", "application/json, text/event-stream")
-	answered := false
-	client := sse.Client{
-		HTTPClient:  hc,
-		IdleTimeout: time.Minute,
-		Prepare:     resumeByGet,
-		// Also where the first event, which gives an ID, got lost: only then is the POST sent again.
-		Reconnect: func(err error) bool { return !answered && sse.Transient(err) },
-	}
-	for ev, err := range client.Events(req) {
-		if err != nil {
-			return err
+	fmt.Fprintln(w, "session opened, protocol version", s.version)
+	defer func() {
+		if err = errors.Join(err, s.close(ctx)); err == nil {
+			fmt.Fprintln(w, "session closed")
 		}
-		if ev.Data == "" {
-			continue // it gives an ID to resume after, before there is a message
-		}
-		var m struct {
-			Params struct{ Progress int } // of a notification
-			Result json.RawMessage        // of the answer
-		}
-		if err := json.Unmarshal([]byte(ev.Data), &m); err != nil {
-			return err
-		}
-		if answered = m.Result != nil; answered {
-			fmt.Fprintf(w, "answer: %s\n", m.Result)
-			return nil
-		}
-		fmt.Fprintf(w, "progress: %d\n", m.Params.Progress)
-	}
-	return errors.New("mcp: no answer")
-}
+	}()
 
-// resumeByGet makes a request that resumes a stream a GET.
-func resumeByGet(r *http.Request) error {
-	if r.Header.Get("Last-Event-ID") != "" {
-		r.Method, r.Body, r.GetBody, r.ContentLength = http.MethodGet, nil, nil, 0
-		r.Header.Del("Content-Type")
+	total := 0
+	byID := make(map[string]int) // how often each event ID came
+	result, err := s.call(ctx, "tools/call", map[string]any{
+		"name": "count", "arguments": count{To: 10}, "_meta": map[string]any{"progressToken": "p"},
+	}, func(m message) {
+		var params struct{ Progress, Total int }
+		if m.Method == "notifications/progress" && json.Unmarshal(m.Params, &params) == nil {
+			fmt.Fprintf(w, "progress %d of %d\n", params.Progress, params.Total)
+			total++
+			byID[m.EventID]++
+		}
+	})
+	if err != nil {
+		return err
 	}
+	fmt.Fprintf(w, "answer: %s\n", result)
+	fmt.Fprintf(w, "%d drops; progress received: %d, with %d IDs; the tool ran %d time(s)\n", drops, total, len(byID), server.runs.Load())
 	return nil
 }

@@ -1,0 +1,184 @@
+package sse_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/lastevent/sse"
+)
+
+// A tap is a connection that takes down when each byte arrived.
+type tap struct {
+	net.Conn
+	mu  sync.Mutex
+	raw []byte
+	at  []time.Time
+}
+
+func (c *tap) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.raw = append(c.raw, b[:n]...)
+	c.at = append(c.at, slices.Repeat([]time.Time{time.Now()}, n)...)
+	return n, err
+}
+
+// body returns when each byte of the chunked body arrived.
+func (c *tap) body(t *testing.T) (at []time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, after, _ := bytes.Cut(c.raw, []byte("\r\n\r\n"))
+	pos := len(c.raw) - len(after)
+	for pos < len(c.raw) {
+		line, _, found := bytes.Cut(c.raw[pos:], []byte("\r\n"))
+		if !found {
+			break
+		}
+		size, err := strconv.ParseInt(string(line), 16, 64)
+		require.NoError(t, err)
+		pos += len(line) + 2
+		end := min(pos+int(size), len(c.raw))
+		at = append(at, c.at[pos:end]...)
+		pos = end + 2
+	}
+	return at
+}
+
+// delays reads n events of a client whose connection is tapped, and returns how long after
+// its last byte each event was delivered.
+func delays(t *testing.T, handler http.HandlerFunc, n int) (delays []time.Duration) {
+	s := serve(t, handler)
+	var tapped *tap
+	s.client.Transport.(*http.Transport).DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := s.DialContext(ctx, network, addr)
+		tapped = &tap{Conn: conn}
+		return tapped, err
+	}
+	var ends []int
+	var at []time.Time
+	end := 0
+	for ev, err := range (&sse.Client{HTTPClient: s.client}).Get(t.Context(), "http://memnet/") {
+		require.NoError(t, err)
+		end += len("data: \n\n") + len(ev.Data)
+		ends, at = append(ends, end), append(at, time.Now())
+		if len(ends) == n {
+			break
+		}
+	}
+	arrived := tapped.body(t)
+	for i, end := range ends {
+		delays = append(delays, at[i].Sub(arrived[end-1]))
+	}
+	return delays
+}
+
+func eventOf(size int) string { return "data: " + strings.Repeat("x", size-len("data: \n\n")) + "\n\n" }
+
+// TestPrompt: an event that has arrived is delivered, also inside a chunk that is not complete.
+// In fake time a read that does not wait takes none.
+func TestPrompt(t *testing.T) {
+	oneChunk := func(size int, every time.Duration) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			conn, _, err := http.NewResponseController(w).Hijack()
+			if err != nil {
+				panic(err)
+			}
+			defer conn.Close()
+			_, err = fmt.Fprintf(conn, "%sTransfer-Encoding: chunked\r\n\r\n%x\r\n", rawHeader, 64<<20)
+			for err == nil {
+				_, err = io.WriteString(conn, eventOf(size))
+				time.Sleep(every)
+			}
+		}
+	}
+	for name, test := range map[string]struct {
+		handler http.HandlerFunc
+		n       int           // events
+		late    int           // of them that may be late: those at a sign
+		most    time.Duration // for any
+	}{
+		"a handler that does not flush": {func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "text/event-stream")
+			for r.Context().Err() == nil {
+				_, _ = io.WriteString(w, eventOf(900))
+				pause(r, 30*time.Millisecond)
+			}
+		}, 700, 15, 500 * time.Millisecond},
+		"a chunk that fills slowly":       {oneChunk(1000, 20*time.Millisecond), 700, 15, 100 * time.Millisecond},
+		"a chunk that fills an hour long": {oneChunk(100, time.Minute), 2000, 10, 10 * time.Minute},
+		"a chunk that fills fast":         {oneChunk(8000, time.Millisecond), 300, 300, 3 * time.Millisecond},
+		"a chunk that fills in bulk":      {oneChunk(64<<10, 3*time.Millisecond), 50, 50, 4 * time.Millisecond},
+		"a handler that flushes": {func(w http.ResponseWriter, r *http.Request) {
+			for r.Context().Err() == nil {
+				send(w, eventOf(900))
+				pause(r, 30*time.Millisecond)
+			}
+		}, 500, 0, 0},
+		"a handler that flushes large events": {func(w http.ResponseWriter, r *http.Request) {
+			for r.Context().Err() == nil {
+				send(w, eventOf(100_000))
+				pause(r, 30*time.Millisecond)
+			}
+		}, 30, 0, 0},
+	} {
+		in(t, name, func(t *testing.T) {
+			got := delays(t, test.handler, test.n)
+			late := 0
+			for _, d := range got {
+				if d > 0 {
+					late++
+				}
+			}
+			assert.LessOrEqual(t, late, test.late)
+			assert.LessOrEqual(t, slices.Max(got), test.most)
+			time.Sleep(time.Hour) // the handler sees that its client has left
+		})
+	}
+}
+
+// TestReadSizes: reads are small at first, large in bulk, and of one byte after a pause.
+func TestReadSizes(t *testing.T) {
+	in(t, "", func(t *testing.T) {
+		var sizes []int
+		stream := &endless{text: "data: some data of an event\n\n", max: 10 << 20}
+		pauses := 0
+		c := sse.Client{HTTPClient: &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: 200, Header: http.Header{"Content-Type": {"text/event-stream"}}, Body: io.NopCloser(readerFunc(func(b []byte) (int, error) {
+				sizes = append(sizes, len(b))
+				if len(sizes)%1000 == 0 { // a pause, and then less than was asked for
+					pauses++
+					time.Sleep(time.Second)
+					return stream.Read(b[:1])
+				}
+				return stream.Read(b)
+			}))}, nil
+		})}}
+		_, _ = all(t, c.Events(post(t, strings.NewReader(""))))
+		for _, size := range sizes[:4] {
+			require.LessOrEqual(t, size, 4<<10)
+		}
+		require.Equal(t, 32<<10, slices.Max(sizes))
+		require.Less(t, len(sizes), 600+pauses*5000, "10 MiB, most of it in large reads")
+		ones := 0
+		for _, size := range sizes {
+			if size == 1 {
+				ones++
+			}
+		}
+		require.Greater(t, ones, pauses)
+	})
+}
