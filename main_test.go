@@ -13,6 +13,9 @@ import (
 // TestMain fails when a goroutine is left over: a leak is a failure.
 func TestMain(m *testing.M) {
 	before := runtime.NumGoroutine()
+	if runtime.GOOS == "js" {
+		before++ // the one that hands the events of JavaScript to Go
+	}
 	code := m.Run()
 	fuzzing := flag.Lookup("test.fuzz").Value.String() != "" // which keeps a goroutine for signals
 	if code == 0 && !fuzzing && !settles(before) {

@@ -58,10 +58,10 @@ func (c *counter) handler(opts mcp.StreamableHTTPOptions) http.Handler {
 	return mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return c.Server }, &opts)
 }
 
-// A flaky handler ends each event stream in the middle of an event.
+// A flaky handler ends its event streams in the middle of an event.
 type flaky struct {
 	http.Handler
-	after int  // events that each stream carries before that
+	after int  // events that each response carries before that
 	clean bool // end the response, as some proxies do; or else cut the connection
 }
 
