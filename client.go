@@ -39,6 +39,11 @@ type Client struct {
 	// as it was sent (GET, HEAD, OPTIONS, TRACE, or one with an Idempotency-Key; with no
 	// body, or one that can be had again), and Transient(err). A clean close ends the
 	// stream if the method is neither GET nor HEAD: the answer is complete.
+	//
+	// A policy of your own is asked whatever the request: with Reconnect: Transient, a POST
+	// is sent again, even after its complete answer. It may look at its Stream's LastEventID
+	// and Response. It gets no request: for what belongs to one stream, make a copy of the
+	// Client for it.
 	Reconnect func(err error) bool
 
 	// ReconnectionTime is the wait before a reconnection, until the server's retry says
@@ -52,7 +57,8 @@ type Client struct {
 	// it sent one, and never shortened.
 	//
 	// Nil means exponential growth from the reconnection time to 30 s, each wait
-	// lengthened by a random part of up to its own length.
+	// lengthened by a random part of up to its own length. For a policy that belongs to one
+	// stream, make a copy of the Client for it.
 	NewBackoff func(initial time.Duration) Backoff
 
 	// IdleTimeout is how long a Read may wait for a byte, including a comment's, before
@@ -117,6 +123,12 @@ func (c *Client) Stream(req *http.Request) *Stream {
 // again. Later connections are made for req, and req decides whether there may be any; a
 // nil req means none. The stream ends with the context of req, or with that of the
 // response's request if req is nil.
+//
+// A server that replays needs a position: without an ID in force, the GET that continues a
+// POST may be another stream, which never has the answer. So a policy for such a request
+// should ask for Stream.LastEventID. Set on the request of resp what this package sets on
+// its own (Accept, and Accept-Encoding: identity), and send it by an HTTP client without a
+// Timeout, which would cut the stream. Prepare sees the later requests only.
 //
 // There is no Trace.Connect for resp; the other hooks are called for it, too.
 func (c *Client) Continue(resp *http.Response, req *http.Request) *Stream {

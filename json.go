@@ -47,8 +47,9 @@ func begin(s string) string { return clip(s, 64) }
 // the stream was closed cleanly before its blank line. Without stop words the sequence
 // ends where the events end.
 //
-// Any error ends the sequence. An error from events is passed on unchanged; a JSON error
-// is that of [Event.Unmarshal].
+// Any error ends the sequence. An error from events is passed on unchanged, including that
+// of an answer that the network cut, such as [io.ErrUnexpectedEOF]. A JSON error is that of
+// [Event.Unmarshal], which programs that need the events' types or IDs use instead of Decode.
 func Decode[T any](events iter.Seq2[Event, error], stop ...string) iter.Seq2[T, error] {
 	last := func(ev Event) bool {
 		for _, word := range stop {

@@ -32,7 +32,8 @@ var ErrIdleTimeout = errors.New("sse: the server was silent for too long")
 //
 //   - the server refused with another status than 408, 425, 429 and every 5xx but 501 and
 //     505, or answered 200 without an event stream ([*ResponseError]),
-//   - the server's certificate is invalid ([*tls.CertificateVerificationError]),
+//   - the server's certificate is invalid ([*tls.CertificateVerificationError], which a
+//     VerifyConnection of your own should return, too),
 //   - the URL can never work: its scheme is not http or https, it has no host, its port is
 //     no port, or a server of plain HTTP answers at an https URL ([http.ErrSchemeMismatch]),
 //   - the request can never be sent: its method, or a header's name or value, is invalid,
