@@ -105,6 +105,10 @@ func (c *Client) Get(ctx context.Context, url string) iter.Seq2[Event, error] {
 // no growing waits, and cannot tell that a connection is dead. [Client.Stream] has all
 // three over several loops.
 //
+// After break, up to 4 KiB of the rest of an HTTP/1.1 response to another method than GET
+// are read, for 20 ms at most: most servers end the response by then, and its connection
+// can be used again.
+//
 // Req is never written: each attempt is a clone. A Last-Event-ID header on it is where
 // the stream starts. Accept, Cache-Control and Accept-Encoding are set unless req sets them.
 func (c *Client) Events(req *http.Request) iter.Seq2[Event, error] {

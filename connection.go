@@ -64,8 +64,8 @@ func newConnection(ctx context.Context) *connection {
 // begin makes the connection one that the trace will hear the end of.
 func (c *connection) begin(req *http.Request) { c.begun, c.info.Request = true, req }
 
-// send sends the request and takes the response, whose header may be headerTime late; 0
-// means any time.
+// send sends the request and takes the response. It waits for its header at most for
+// headerTime; 0 means no limit.
 func (c *connection) send(client *http.Client, headerTime time.Duration) error {
 	if headerTime > 0 {
 		c.timer.Reset(headerTime)

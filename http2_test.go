@@ -1,10 +1,13 @@
 package sse_test
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -281,6 +284,88 @@ func TestHTTP2LeavingClosesNothing(t *testing.T) {
 		require.Len(t, lively.infos, 1)
 		require.Equal(t, context.Canceled, lively.infos[0].Err)
 	})
+}
+
+// A plug is a connection whose writes block, from some time on: its peer has stopped
+// reading.
+type plug struct {
+	net.Conn
+	plugged, closed chan struct{}
+	once            sync.Once
+}
+
+func (c *plug) Write(b []byte) (int, error) {
+	select {
+	case <-c.plugged:
+		<-c.closed
+		return 0, net.ErrClosed
+	default:
+		return c.Conn.Write(b)
+	}
+}
+
+func (c *plug) Close() error {
+	c.once.Do(func() { close(c.closed) })
+	return c.Conn.Close()
+}
+
+// TestHTTP2BlockedWrites: where another request's body fills a connection whose peer does
+// not read, net/http can neither reset a stream nor tell its Read of the context. It runs in
+// real time, since what net/http blocks on is a mutex.
+func TestHTTP2BlockedWrites(t *testing.T) {
+	skipHTTP2(t)
+	const idle = 300 * time.Millisecond
+	for name, test := range map[string]struct {
+		sent  string // by the server, before the block
+		end   func(st *sse.Stream, cancel func())
+		want  error
+		least time.Duration
+	}{
+		"context":     {"data:1\n\n", func(_ *sse.Stream, cancel func()) { time.AfterFunc(idle/3, cancel) }, context.Canceled, idle / 3},
+		"Close":       {"data:1\n\n", func(st *sse.Stream, _ func()) { time.AfterFunc(idle/3, func() { st.Close() }) }, io.EOF, idle / 3},
+		"IdleTimeout": {"data:1\n\n", func(*sse.Stream, func()) {}, sse.ErrIdleTimeout, idle},
+		// What was not read makes net/http write while it closes: that is waited for, for a second.
+		"unread data": {"data:1\n\n" + strings.Repeat(":\n", 20_000), func(st *sse.Stream, _ func()) { st.Close() }, io.EOF, time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			protocols := new(http.Protocols)
+			protocols.SetUnencryptedHTTP2(true)
+			srv := httptest.NewUnstartedServer(http.HandlerFunc(hold(test.sent)))
+			srv.Config.Protocols = protocols
+			srv.Start()
+			block := make(chan struct{})
+			var conn *plug
+			transport := &http.Transport{Protocols: protocols, DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+				c, err := new(net.Dialer).DialContext(ctx, network, addr)
+				conn = &plug{Conn: c, plugged: block, closed: make(chan struct{})}
+				return conn, err
+			}}
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			c := sse.Client{HTTPClient: &http.Client{Transport: transport}, IdleTimeout: idle, Reconnect: func(error) bool { return false }}
+			st := c.Stream(get(t, srv.URL).WithContext(ctx))
+			require.NoError(t, st.Next())
+			close(block)
+			done := make(chan bool)
+			go func() {
+				defer close(done)
+				req, _ := http.NewRequest(http.MethodPost, srv.URL, bytes.NewReader(make([]byte, 4<<20)))
+				_, _ = c.HTTPClient.Do(req)
+			}()
+
+			start := time.Now()
+			test.end(st, cancel)
+			require.Equal(t, test.want, st.Next())
+			took := time.Since(start)
+			require.GreaterOrEqual(t, took, test.least)
+			require.Less(t, took, test.least+5*time.Second, "not for ever")
+			conn.Close()
+			<-done
+			srv.CloseClientConnections()
+			srv.Close()
+		})
+	}
 }
 
 // serveFrames answers the first connection's request with open and end, and each one

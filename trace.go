@@ -8,8 +8,8 @@ import (
 // Trace is a set of hooks that see what a stream does, in the manner of
 // [net/http/httptrace]. Any of them may be nil. They are called one at a time for each
 // stream, on the goroutine that ranges over the events or calls Next, and the stream that a
-// hook reports on waits until the hook returns. Stream.Close calls Disconnect if no Next
-// is running.
+// hook reports on waits until the hook returns. A hook may call Stream.Restart and
+// Stream.Close, but not Next. Stream.Close calls Disconnect if no Next is running.
 type Trace struct {
 	// Connect is called before each request, which Client.Prepare has seen.
 	Connect func(*http.Request)
