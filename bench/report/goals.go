@@ -225,7 +225,7 @@ func check(r *bench.Results) []goal {
 		}
 	}
 	for _, pair := range bench.BusyPairs {
-		gs.atMost(1.05, "", gs.busy(pair[1]).Over(gs.busy(pair[0])), "CPU of %d busy streams, %s against a loop around %s", r.Busies, pair[1], pair[0])
+		gs.atMost(1.05, "", gs.busy(pair[1]).Over(gs.busy(pair[0])), "CPU time of %d busy streams, %s: times as much as a loop around %s", r.Busies, pair[1], pair[0])
 	}
 	for _, ids := range r.IDs {
 		last := len(ids.Sizes) - 1
