@@ -20,7 +20,7 @@ const (
 	maxRead   = 32 << 10 // bytes of one read: they are parsed while they are in the cache
 
 	lateRead = 2 * time.Millisecond // a read that takes longer has waited,
-	slowRead = 2 << 10              // and if it brings less than this in that time, the next ones are for one byte
+	slowRead = 512                  // and if it brings less than this in that time, the next ones are for one byte
 
 	minFine    = 4 << 10 // bytes that are read one by one after the first sign,
 	fineGrowth = 16      // times as many after the next one,
@@ -56,6 +56,7 @@ func (s *readSize) note(asked, n int, took time.Duration) {
 	switch {
 	case s.fine > 0:
 		s.fine -= n
+		s.busy = false
 	case !s.busy:
 		s.busy = n > 0
 	case took > lateRead: // the sign
