@@ -244,6 +244,39 @@ func TestHTTP2NeverOpened(t *testing.T) {
 	})
 }
 
+// TestHTTP2LeavingWithABody: a request that is given up is sent again with its body, and one
+// whose body cannot be had again is not given up.
+func TestHTTP2LeavingWithABody(t *testing.T) {
+	for name, getBody := range map[string]bool{"GetBody": true, "a body of Prepare's": false} {
+		in(t, name, func(t *testing.T) {
+			s := serve(t, hold("data:0\n\n"), stream("data:1\n\n"))
+			s.useHTTP2(t)
+			m := new(mortals).of(s)
+			first, cancel := context.WithCancel(t.Context())
+			go func() { // a stream that keeps the connection in use
+				_, _ = all(t, (&sse.Client{HTTPClient: s.client}).Get(first, "http://memnet/"))
+			}()
+			synctest.Wait()
+			m.kill()
+			tr := record()
+			c := sse.Client{HTTPClient: s.client, IdleTimeout: time.Minute, Reconnect: sse.Transient, Trace: tr.trace()}
+			req := post(t, strings.NewReader("body"))
+			connects := 4
+			if !getBody {
+				req, connects = get(t, "http://memnet/"), 5 // the third one still marks the connection
+				c.Prepare = func(r *http.Request) error { withBody(r); return nil }
+			}
+			got, err := all(t, c.Events(req))
+			require.NoError(t, err)
+			require.Equal(t, "1", data(got))
+			require.Equal(t, connects, tr.connects)
+			require.Equal(t, "body", s.requests[1].body)
+			require.Equal(t, 2, m.dialed())
+			cancel()
+		})
+	}
+}
+
 // TestHTTP2LeavingClosesNothing: a stream whose header does not come leaves a connection on
 // which another stream is well. That one is not cut.
 func TestHTTP2LeavingClosesNothing(t *testing.T) {

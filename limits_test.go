@@ -30,6 +30,8 @@ func TestMaxEventSize(t *testing.T) {
 		"retry line":          func(n int) string { return "retry:" + fill(n-6) + "\n" },
 		"retry digits":        func(n int) string { return "retry:" + strings.Repeat("1", n-6) + "\n" },
 		"several data lines":  func(n int) string { return "data:" + fill(n-501) + "\ndata:" + fill(500) + "\n\n" },
+		"several, unended":    func(n int) string { return "data:" + fill(n-501) + "\ndata:" + fill(500) },
+		"an empty one last":   func(n int) string { return "data:" + fill(n-501) + "\ndata:" + fill(499) + "\ndata" },
 		"many empty lines":    func(n int) string { return strings.Repeat("data\n", n+1) + "\n" },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -318,6 +320,7 @@ func TestMalformedBytesCountAsU_FFFD(t *testing.T) {
 		"a type":             func(n int) string { return "event:" + strings.Repeat("\xff", n) + "\ndata\n\n" },
 		"an ID":              func(n int) string { return "id:" + strings.Repeat("\xff", n) + "\ndata\n\n" },
 		"an unfinished line": func(n int) string { return "data:" + strings.Repeat("\xff", n) },
+		"an unfinished ID":   func(n int) string { return "id:" + strings.Repeat("\xff", n) },
 		"truncated runes":    func(n int) string { return "data:" + strings.Repeat("\xe2\x82", n) + "\n\n" },
 		"runes in between": func(n int) string {
 			return "data:" + strings.Repeat("\xff€", n/2) + strings.Repeat("\xff", n%2) + "\n\n"

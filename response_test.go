@@ -87,6 +87,7 @@ func TestErrorsCarryNoPassword(t *testing.T) {
 	}{
 		"refused":                        {"http://" + userinfo + "memnet/", status(404)},
 		"not to be parsed":               {"http://" + userinfo + "mem net/", nil},
+		"a token instead of a user":      {"http://pa55word@mem net/", nil},
 		"not to be parsed, with a slash": {"http://user:pa55word/more@mem net/", nil},
 		"another scheme":                 {"ftp://" + userinfo + "memnet/", nil},
 		"a port that is none":            {"http://" + userinfo + "memnet:99999/", nil},
@@ -144,6 +145,8 @@ func TestCheckResponseFunction(t *testing.T) {
 		require.True(t, *closed)
 	}
 	require.ErrorAs(t, sse.CheckResponse(&http.Response{StatusCode: 404}), new(*sse.ResponseError), "no body, no header")
+	require.EqualError(t, sse.CheckResponse(&http.Response{StatusCode: 404, Request: &http.Request{URL: &url.URL{Scheme: "http", User: url.User("u"), Host: "h", Path: "/p"}}}),
+		"sse: GET http://h/p: 404 Not Found")
 	in(t, "a body that nobody writes", func(t *testing.T) {
 		r, _ := io.Pipe()
 		start := time.Now()
