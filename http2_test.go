@@ -219,19 +219,28 @@ func TestHTTP2Quiet(t *testing.T) {
 	})
 }
 
+// onDeadConnection returns a server whose client has one connection, which has died, and
+// which another stream keeps in use until cancel is called. The server answers the next
+// request with an event.
+func onDeadConnection(t *testing.T) (s *server, m *mortals, cancel func()) {
+	s = serve(t, hold("data:0\n\n"), stream("data:1\n\n"))
+	s.useHTTP2(t)
+	m = new(mortals).of(s)
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		_, _ = all(t, (&sse.Client{HTTPClient: s.client}).Get(ctx, "http://memnet/"))
+	}()
+	synctest.Wait()
+	m.kill()
+	return s, m, cancel
+}
+
 // TestHTTP2NeverOpened: a stream that never had a response leaves a dead connection after
 // two waits for a header.
 func TestHTTP2NeverOpened(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := serve(t, hold("data:0\n\n"), stream("data:1\n\n"))
-		s.useHTTP2(t)
-		m := new(mortals).of(s)
-		first, cancel := context.WithCancel(t.Context())
-		go func() { // a stream that keeps the connection in use
-			_, _ = all(t, (&sse.Client{HTTPClient: s.client}).Get(first, "http://memnet/"))
-		}()
-		synctest.Wait()
-		m.kill()
+		s, m, cancel := onDeadConnection(t)
+		defer cancel()
 		tr := record()
 		c := sse.Client{HTTPClient: s.client, IdleTimeout: time.Minute, Reconnect: sse.Transient, Trace: tr.trace()}
 		got, err := all(t, c.Get(t.Context(), "http://memnet/"))
@@ -240,7 +249,6 @@ func TestHTTP2NeverOpened(t *testing.T) {
 		require.Equal(t, 4, tr.connects, "two without a header, one stream, 204")
 		require.Equal(t, 2, m.dialed())
 		require.Equal(t, "- -", s.lastEventIDs()[:3])
-		cancel()
 	})
 }
 
@@ -249,15 +257,8 @@ func TestHTTP2NeverOpened(t *testing.T) {
 func TestHTTP2LeavingWithABody(t *testing.T) {
 	for name, getBody := range map[string]bool{"GetBody": true, "a body of Prepare's": false} {
 		in(t, name, func(t *testing.T) {
-			s := serve(t, hold("data:0\n\n"), stream("data:1\n\n"))
-			s.useHTTP2(t)
-			m := new(mortals).of(s)
-			first, cancel := context.WithCancel(t.Context())
-			go func() { // a stream that keeps the connection in use
-				_, _ = all(t, (&sse.Client{HTTPClient: s.client}).Get(first, "http://memnet/"))
-			}()
-			synctest.Wait()
-			m.kill()
+			s, m, cancel := onDeadConnection(t)
+			defer cancel()
 			tr := record()
 			c := sse.Client{HTTPClient: s.client, IdleTimeout: time.Minute, Reconnect: sse.Transient, Trace: tr.trace()}
 			req := post(t, strings.NewReader("body"))
@@ -272,7 +273,6 @@ func TestHTTP2LeavingWithABody(t *testing.T) {
 			require.Equal(t, connects, tr.connects)
 			require.Equal(t, "body", s.requests[1].body)
 			require.Equal(t, 2, m.dialed())
-			cancel()
 		})
 	}
 }
@@ -369,7 +369,12 @@ func TestHTTP2BlockedWrites(t *testing.T) {
 			srv.Start()
 			block := make(chan struct{})
 			var conn *plug
-			transport := &http.Transport{Protocols: protocols, DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			transport := &http.Transport{Protocols: protocols, MaxConnsPerHost: 1, DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+				select {
+				case <-block:
+					return nil, errCause // the one connection is what this is about
+				default:
+				}
 				c, err := new(net.Dialer).DialContext(ctx, network, addr)
 				conn = &plug{Conn: c, plugged: block, closed: make(chan struct{})}
 				return conn, err

@@ -75,6 +75,11 @@ func TestClosedPipe(t *testing.T) {
 // TestKill kills the binary at random moments, a hundred times, and starts it again with
 // the same -state. Not an event is lost, and at most one is repeated for each kill.
 func TestKill(t *testing.T) {
+	size := func(t *testing.T, f *os.File) int64 {
+		info, err := f.Stat()
+		require.NoError(t, err)
+		return info.Size()
+	}
 	const kills = 100
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		n, _ := strconv.Atoi(r.Header.Get("Last-Event-ID"))
@@ -96,8 +101,12 @@ func TestKill(t *testing.T) {
 	for range kills {
 		cmd := exec.Command(file, "-state", filepath.Join(dir, "state.json"), "-data", srv.URL)
 		cmd.Stdout, cmd.Stderr = out, os.Stderr
+		before := size(t, out)
 		require.NoError(t, cmd.Start())
-		time.Sleep(10*time.Millisecond + rand.N(40*time.Millisecond))
+		for start := time.Now(); size(t, out) == before && time.Since(start) < 30*time.Second; {
+			time.Sleep(time.Millisecond) // until it has got to something, however busy the machine is
+		}
+		time.Sleep(rand.N(40 * time.Millisecond))
 		require.NoError(t, cmd.Process.Signal(syscall.SIGKILL))
 		_ = cmd.Wait()
 	}
