@@ -87,10 +87,14 @@ func (s *Server) transcript() []string {
 
 // unfinished reports whether what was read of x ends in the middle of an event.
 func unfinished(x *exchange) bool {
-	if !strings.HasPrefix(x.status, "200 ") || len(x.body) == 0 {
-		return false
-	}
-	text := strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(string(x.body))
+	return strings.HasPrefix(x.status, "200 ") && inEvent(string(x.body))
+}
+
+var lineEnds = strings.NewReplacer("\r\n", "\n", "\r", "\n")
+
+// inEvent reports whether a stream's text ends in the middle of an event.
+func inEvent(text string) bool {
+	text = lineEnds.Replace(text)
 	block := text[strings.LastIndex("\n\n"+text, "\n\n"):]
 	for line := range strings.Lines(block) {
 		if name, _, _ := strings.Cut(strings.TrimSpace(line), ":"); slices.Contains([]string{"data", "event", "id"}, name) {

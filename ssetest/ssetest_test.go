@@ -154,6 +154,9 @@ func (f *fakeTB) Fatalf(format string, args ...any) {
 	runtime.Goexit()
 }
 
+func (f *fakeTB) Logf(string, ...any)  {}
+func (f *fakeTB) Skipf(string, ...any) { runtime.Goexit() }
+
 // run runs a part of the test, on a goroutine of its own, which Fatalf may end.
 func (f *fakeTB) run(part func()) {
 	done := make(chan struct{})
