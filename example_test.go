@@ -161,7 +161,7 @@ func ExampleClient_Events_llm() {
 // stream pass at once.
 func TestFeed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		srv := ssetest.Serve(t, http.HandlerFunc(feed))
+		srv := ssetest.NewServer(t, http.HandlerFunc(feed))
 		client := sse.Client{HTTPClient: srv.Client()}
 		got := ssetest.Take(t, client.Get(t.Context(), srv.URL()), 3)
 		if got[2].Data != "three" {
@@ -173,7 +173,7 @@ func TestFeed(t *testing.T) {
 // TestCount tests a program that reads events, against a server that follows a script.
 func TestCount(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		srv := ssetest.NewServer(t,
+		srv := ssetest.NewScriptedServer(t,
 			func(c *ssetest.Conn) {
 				c.Send(sse.Event{Data: "a", LastEventID: "1"})
 				c.Write("data: lost")

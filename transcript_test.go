@@ -145,7 +145,7 @@ func TestTranscripts(t *testing.T) {
 		}},
 	} {
 		in(t, name, func(t *testing.T) {
-			srv := ssetest.NewServer(t, story.scripts...)
+			srv := ssetest.NewScriptedServer(t, story.scripts...)
 			rec := ssetest.NewRecorder()
 			c := story.client
 			c.HTTPClient, c.Trace = srv.Client(), rec.Trace()
@@ -176,7 +176,7 @@ func TestDay(t *testing.T) {
 		const drops, perConnection = 1000, 10
 		const interval = 24 * time.Hour / (drops * perConnection)
 		connection := 0
-		srv := ssetest.Serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		srv := ssetest.NewServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			connection++
 			if connection > drops+1 {
 				w.WriteHeader(http.StatusNoContent)

@@ -43,7 +43,7 @@ func market(w http.ResponseWriter, r *http.Request) {
 // Await passes over what is of no interest: here, eight hours of prices.
 func TestMarketCloses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		srv := ssetest.Serve(t, http.HandlerFunc(market))
+		srv := ssetest.NewServer(t, http.HandlerFunc(market))
 		client := sse.Client{HTTPClient: srv.Client()}
 		start := time.Now()
 		notice := ssetest.Await(t, client.Get(t.Context(), srv.URL()), "closing")
@@ -53,23 +53,23 @@ func TestMarketCloses(t *testing.T) {
 	})
 }
 
-// Sent shows what no client reports: comments, and how the fields were written.
+// Received shows what no client reports: comments, and how the fields were written.
 func TestMarketKeepsTheStreamAlive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		srv := ssetest.Serve(t, http.HandlerFunc(market))
+		srv := ssetest.NewServer(t, http.HandlerFunc(market))
 		client := sse.Client{HTTPClient: srv.Client(), IdleTimeout: 2 * time.Minute}
 		ssetest.Take(t, client.Get(t.Context(), srv.URL()), 2)
 		want := "id: 0\nevent: price\ndata: 100\n\n" + strings.Repeat(":\n", 59) + "id: 1\n"
-		if sent := srv.Sent()[0]; !strings.HasPrefix(sent, want) {
-			t.Errorf("sent %q", sent)
+		if received := srv.Received()[0]; !strings.HasPrefix(received, want) {
+			t.Errorf("received %q", received)
 		}
 	})
 }
 
-// None waits, and is content with silence.
+// NoEvents waits, and is content with silence.
 func TestMarketIsQuietAtNight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		srv := ssetest.Serve(t, http.HandlerFunc(market))
+		srv := ssetest.NewServer(t, http.HandlerFunc(market))
 		client := sse.Client{HTTPClient: srv.Client()}
 		afterClosing := func(yield func(sse.Event, error) bool) {
 			closed := false
@@ -80,7 +80,7 @@ func TestMarketIsQuietAtNight(t *testing.T) {
 				closed = closed || ev.Type == "closing"
 			}
 		}
-		ssetest.None(t, afterClosing, 24*time.Hour)
+		ssetest.NoEvents(t, afterClosing, 24*time.Hour)
 	})
 }
 
@@ -88,7 +88,7 @@ func TestMarketIsQuietAtNight(t *testing.T) {
 // server that restarts.
 func TestRestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		srv := ssetest.NewServer(t,
+		srv := ssetest.NewScriptedServer(t,
 			func(c *ssetest.Conn) { c.Send(sse.Event{Data: "a", LastEventID: "1"}); c.Abort() },
 			func(c *ssetest.Conn) { c.Status(503, "restarting") },
 			func(c *ssetest.Conn) { c.Send(sse.Event{Data: "b", LastEventID: "2"}) },

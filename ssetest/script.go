@@ -11,27 +11,29 @@ import (
 // A Script plays a server's part in one connection. The connection ends when it returns.
 type Script func(*Conn)
 
-// NewServer starts a server that plays one script for each request, in their order, and
+// NewScriptedServer starts a server that plays one script for each request, in their order, and
 // then answers 204 No Content, which ends a client's stream.
-func NewServer(t testing.TB, scripts ...Script) *Server {
+func NewScriptedServer(t testing.TB, scripts ...Script) *Server {
 	next := make(chan Script, len(scripts))
 	for _, script := range scripts {
 		next <- script
 	}
 	close(next)
-	return Serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	var s *Server
+	s = NewServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if script, ok := <-next; ok {
-			script(&Conn{t, w, r})
+			script(&Conn{s, w, r})
 		} else {
 			w.WriteHeader(http.StatusNoContent)
 		}
 	}))
+	return s
 }
 
 // A Conn is the server's end of one connection, for a [Script]. What it sends goes out
 // at once.
 type Conn struct {
-	t testing.TB
+	s *Server
 	w http.ResponseWriter
 	r *http.Request
 }
@@ -45,10 +47,9 @@ func (c *Conn) Header() http.Header { return c.w.Header() }
 
 // Send sends an event. It is an error of the test when the wire form cannot carry it.
 func (c *Conn) Send(ev sse.Event) {
-	c.t.Helper()
 	text, err := ev.AppendText(nil)
 	if err != nil {
-		c.t.Errorf("ssetest: %v", err)
+		c.s.errorf("ssetest: %v", err)
 		return
 	}
 	c.Write(string(text))

@@ -1,6 +1,6 @@
-// Package ssetest tests event streams from both ends: one's own http.Handler that serves
-// events ([Serve]), and one's own client against a server that follows a script
-// ([NewServer]).
+// Package ssetest tests event streams from both ends: your http.Handler that serves events
+// ([NewServer]), and your client against a server that follows a script
+// ([NewScriptedServer]).
 //
 // The server is net/http's, on a network in memory. Inside a testing/synctest bubble
 // everything runs in fake time: hours of silence pass at once, and nothing is flaky.
@@ -8,25 +8,28 @@
 //
 //	func TestFeed(t *testing.T) {
 //		synctest.Test(t, func(t *testing.T) {
-//			srv := ssetest.Serve(t, feed)
+//			srv := ssetest.NewServer(t, feed)
 //			client := sse.Client{HTTPClient: srv.Client()}
 //			got := ssetest.Take(t, client.Get(t.Context(), srv.URL()), 3)
 //			…
 //		})
 //	}
 //
-// [Take], [Await] and [None] fail the test with what came, what was awaited, and
-// everything that went over the wire. A [Recorder] writes down what a client does.
+// [Take], [Await] and [NoEvents] each open a stream; a [Reader] has them as methods, one
+// after another on one stream. They fail the test with what came, what was awaited, and
+// what went over the wire. A [Recorder] writes down what a client does.
 package ssetest
 
 import (
 	"bytes"
 	"context"
 	"io"
+	"net"
 	"net/http"
+	"runtime/debug"
 	"slices"
-	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -34,57 +37,53 @@ import (
 )
 
 const (
-	address     = "http://sse.test"
-	maxRecorded = 64 << 10         // bytes of each response that are kept for failures and Sent
-	closeWait   = 10 * time.Second // for handlers, once their clients have left
+	address   = "http://sse.test"
+	closeWait = 30 * time.Second // for handlers, once their clients have left
 )
 
 // A Server serves events until its test ends.
 type Server struct {
+	t         testing.TB
+	handler   http.Handler
 	client    *http.Client
 	transport *http.Transport
 	handlers  sync.WaitGroup
 	start     time.Time
+	abandoned atomic.Bool // handlers that are left end at their next write
+	patient   bool        // handlers that are left are no error: TestHandler reports them itself
 
-	mu        sync.Mutex
-	requests  []*http.Request
-	exchanges []*exchange
-	ended     bool // no more for the clients: see endStreams
-	closed    bool // no more handlers
+	mu           sync.Mutex
+	conns        map[net.Conn]struct{} // the server's ends of what is open
+	requests     []*http.Request
+	exchanges    []*exchange
+	ended        bool // no more for the clients: see ends
+	endingStrays int  // the same for exchanges of no known Reader, if more than 0
+	closed       bool // no more handlers
+
+	report sync.Mutex
+	over   bool // the test must not be used any more
 }
 
-// An exchange is a request and what came back of its response.
-type exchange struct {
-	request *http.Request   // a copy, without the body
-	ctx     context.Context // the client's
-	at      time.Duration   // since the server started
-	cancel  context.CancelFunc
-	status  string // of the response; "": none yet
-	body    []byte // as far as the client has read it, at most maxRecorded
-	err     error  // what ended it, if not the client
-	endedAt time.Duration
-}
-
-// servers finds the servers of a test, for what Take tells when it fails.
+// servers finds the servers of a test, for what a failure shows.
 var servers struct {
 	sync.Mutex
 	of map[testing.TB][]*Server
 }
 
-// Serve starts a server with the caller's handler, until the test ends. It is an error
-// of the test when a handler has not returned ten seconds after its client left.
+// NewServer starts a server with the caller's handler, until the test ends. It is an error
+// of the test when a handler panics, with another value than [http.ErrAbortHandler], or has
+// not returned 30 seconds after its client left; such a handler ends at its next write.
 //
-// In a testing/synctest bubble call it with the bubble's t.
-func Serve(t testing.TB, h http.Handler) *Server {
+// In a testing/synctest bubble call it with the bubble's t. A handler that waits for ever,
+// and for something else than its client, keeps the bubble from ending.
+func NewServer(t testing.TB, h http.Handler) *Server {
 	l := memnet.Listen()
-	s := &Server{start: time.Now(), transport: &http.Transport{DialContext: l.DialContext}}
+	s := &Server{
+		t: t, handler: h, start: time.Now(), conns: make(map[net.Conn]struct{}),
+		transport: &http.Transport{DialContext: l.DialContext},
+	}
 	s.client = &http.Client{Transport: (*recordingTransport)(s)}
-	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if s.enter(r) {
-			defer s.handlers.Done()
-			h.ServeHTTP(w, r)
-		}
-	})}
+	srv := &http.Server{Handler: http.HandlerFunc(s.serve), ConnState: s.note}
 	served := make(chan struct{})
 	go func() {
 		defer close(served)
@@ -108,23 +107,99 @@ func Serve(t testing.TB, h http.Handler) *Server {
 		s.transport.CloseIdleConnections()
 		_ = srv.Close()
 		<-served
-		returned := make(chan struct{})
-		go func() {
-			s.handlers.Wait()
-			close(returned)
-		}()
-		select {
-		case <-returned:
-		case <-time.After(closeWait):
-			t.Errorf("ssetest: a handler goes on %s after its client left; does it watch the request's Context?", closeWait)
-		}
+		s.awaitHandlers()
+		s.report.Lock()
+		s.over = true
+		s.report.Unlock()
 	})
 	return s
 }
 
+// awaitHandlers waits for the handlers, and gives up on those that do not return.
+func (s *Server) awaitHandlers() {
+	returned := make(chan struct{})
+	go func() {
+		s.handlers.Wait()
+		close(returned)
+	}()
+	select {
+	case <-returned:
+		return
+	case <-time.After(closeWait):
+	}
+	if !s.patient {
+		s.errorf("ssetest: a handler continues %s after its client left; does it watch the request's Context?", closeWait)
+	}
+	s.abandoned.Store(true)
+	if d := wait(); d == fakePatience { // a bubble does not end before its goroutines do
+		select {
+		case <-returned:
+		case <-time.After(d):
+		}
+	}
+}
+
+// errorf reports an error of the test, unless the test is over: a testing.T panics then.
+func (s *Server) errorf(format string, args ...any) {
+	s.t.Helper()
+	s.report.Lock()
+	defer s.report.Unlock()
+	if !s.over {
+		s.t.Errorf(format, args...)
+	}
+}
+
+// serve calls the handler.
+func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
+	if !s.enter(r) {
+		return
+	}
+	defer s.handlers.Done()
+	g := &guard{ResponseWriter: w, s: s}
+	defer func() {
+		g.returned.Store(true)
+		if v := recover(); v != nil {
+			if v != http.ErrAbortHandler {
+				s.errorf("ssetest: the handler panicked: %v\n%s", v, debug.Stack())
+			}
+			panic(http.ErrAbortHandler) // which cuts the connection, as any panic does
+		}
+	}()
+	s.handler.ServeHTTP(g, r)
+}
+
+// note keeps the connections that are open.
+func (s *Server) note(c net.Conn, state http.ConnState) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch state {
+	case http.StateNew:
+		s.conns[c] = struct{}{}
+	case http.StateClosed:
+		delete(s.conns, c)
+	}
+}
+
+// CloseConnections cuts all connections that are open, as a restart of the server does.
+// Clients read what was sent before, and then an error; they reconnect, if their policy
+// says so, to the same handler. Handlers see that their clients have left.
+func (s *Server) CloseConnections() {
+	s.mu.Lock()
+	conns := make([]net.Conn, 0, len(s.conns))
+	for c := range s.conns {
+		conns = append(conns, c)
+	}
+	clear(s.conns)
+	s.mu.Unlock()
+	s.transport.CloseIdleConnections()
+	for _, c := range conns {
+		_ = c.Close()
+	}
+}
+
 // enter counts a handler in, unless the test has ended, and keeps its request.
 func (s *Server) enter(r *http.Request) bool {
-	body, _ := io.ReadAll(r.Body) // net/http sees a client leave only behind the body
+	body, _ := io.ReadAll(r.Body) // net/http sees a client leave only after the body
 	kept := r.Clone(context.Background())
 	kept.Body, r.Body = reader(body), reader(body)
 	s.mu.Lock()
@@ -139,7 +214,7 @@ func (s *Server) enter(r *http.Request) bool {
 
 func reader(body []byte) io.ReadCloser { return io.NopCloser(bytes.NewReader(body)) }
 
-// URL returns the server's address, for Client alone.
+// URL returns the server's address, for Client only.
 func (s *Server) URL() string { return address }
 
 // Client returns an HTTP client that reaches the server, whatever the host of a URL.
@@ -154,9 +229,9 @@ func (s *Server) Requests() []*http.Request {
 	return slices.Clone(s.requests)
 }
 
-// Sent returns the body of each response so far, to the last byte that Client has read
+// Received returns the body of each response so far, to the last byte that Client has read
 // (but at most the first 64 KiB): comments, retry fields, the order of fields.
-func (s *Server) Sent() []string {
+func (s *Server) Received() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var bodies []string
@@ -166,148 +241,8 @@ func (s *Server) Sent() []string {
 	return bodies
 }
 
-// endStreams ends all streams of the server's clients, and tells them not to come back.
-func (s *Server) endStreams() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.ended = true
-	for _, x := range s.exchanges {
-		x.cancel()
-	}
-}
-
-// welcomeAgain takes the end back, for what the test does next.
-func (s *Server) welcomeAgain() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.ended = false
-}
-
-// recordingTransport is the transport of a Server's client.
-type recordingTransport Server
-
-func (rt *recordingTransport) RoundTrip(r *http.Request) (*http.Response, error) {
-	s := (*Server)(rt)
-	ctx, cancel := context.WithCancel(r.Context())
-	x := &exchange{request: r.Clone(context.Background()), ctx: r.Context(), at: time.Since(s.start), cancel: cancel}
-	s.mu.Lock()
-	ended := s.ended
-	if !ended {
-		s.exchanges = append(s.exchanges, x)
-	}
-	s.mu.Unlock()
-	if ended {
-		cancel()
-		return noContent(r), nil
-	}
-
-	resp, err := s.transport.RoundTrip(r.WithContext(ctx))
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch {
-	case err == nil:
-		x.status = resp.Status
-		resp.Body = &recordingBody{ReadCloser: resp.Body, s: s, x: x}
-	case s.ended && x.ctx.Err() == nil:
-		cancel()
-		return noContent(r), nil
-	default:
-		cancel()
-		x.err, x.endedAt = err, time.Since(s.start)
-	}
-	return resp, err
-}
-
-// noContent is the answer that ends an event stream.
-func noContent(r *http.Request) *http.Response {
-	if r.Body != nil {
-		_ = r.Body.Close()
-	}
-	return &http.Response{
-		Status: "204 No Content", StatusCode: http.StatusNoContent, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: make(http.Header), Body: http.NoBody, Request: r,
-	}
-}
-
-// recordingBody keeps what is read of a response.
-type recordingBody struct {
-	io.ReadCloser
-	s       *Server
-	x       *exchange
-	goodbye []byte // what is left to read of it; not nil: the stream has been ended
-}
-
-func (b *recordingBody) Read(p []byte) (int, error) {
-	if b.goodbye == nil {
-		n, err := b.ReadCloser.Read(p)
-		b.s.mu.Lock()
-		defer b.s.mu.Unlock()
-		b.x.body = append(b.x.body, p[:min(n, maxRecorded-len(b.x.body))]...)
-		switch {
-		case err == nil:
-			return n, nil
-		case !b.s.ended || b.x.ctx.Err() != nil:
-			b.x.err, b.x.endedAt = err, time.Since(b.s.start)
-			return n, err
-		}
-		// Not the server's doing: let the client come back soon, for its 204. An event that
-		// is not finished stays so.
-		b.goodbye = []byte("\nretry: 10\n")
-		return n, nil
-	}
-	n := copy(p, b.goodbye)
-	b.goodbye = b.goodbye[n:]
-	if n == 0 && len(p) > 0 {
-		return 0, io.EOF
-	}
-	return n, nil
-}
-
-func (b *recordingBody) Close() error {
-	b.x.cancel()
-	return b.ReadCloser.Close()
-}
-
-// transcript tells what went over the wire, for a failure.
-func (s *Server) transcript() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var out bytes.Buffer
-	for _, x := range s.exchanges {
-		out.WriteString("  " + round(x.at) + ": " + x.request.Method + " " + x.request.URL.RequestURI())
-		if id, ok := x.request.Header["Last-Event-Id"]; ok {
-			out.WriteString(", Last-Event-ID: " + strings.Join(id, ", "))
-		}
-		if x.status != "" {
-			out.WriteString(": " + x.status)
-		}
-		out.WriteString("\n")
-		for line := range strings.Lines(string(x.body)) {
-			out.WriteString("    | " + strings.TrimRight(line, "\r\n") + "\n")
-		}
-		if x.err != nil {
-			out.WriteString("    " + round(x.endedAt) + ": " + x.err.Error() + "\n")
-		}
-	}
-	if out.Len() == 0 {
-		return "  nothing\n"
-	}
-	return out.String()
-}
-
-// transcripts tells what went over the wire of a test's servers.
-func transcripts(t testing.TB) string {
-	var out strings.Builder
-	for _, s := range serversOf(t) {
-		out.WriteString(s.transcript())
-	}
-	return out.String()
-}
-
 func serversOf(t testing.TB) []*Server {
 	servers.Lock()
 	defer servers.Unlock()
 	return slices.Clone(servers.of[t])
 }
-
-func round(d time.Duration) string { return d.Round(time.Millisecond).String() }

@@ -14,7 +14,7 @@ import (
 
 func TestConsume(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		srv := ssetest.NewServer(t,
+		srv := ssetest.NewScriptedServer(t,
 			func(c *ssetest.Conn) {
 				c.Send(sse.Event{Data: "a", LastEventID: "1"})
 				c.Send(sse.Event{Data: "b", LastEventID: "2"})

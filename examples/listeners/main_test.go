@@ -12,7 +12,7 @@ import (
 
 func TestCount(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		srv := ssetest.NewServer(t,
+		srv := ssetest.NewScriptedServer(t,
 			func(c *ssetest.Conn) { c.Write("data:1\n\nevent:add\ndata:2\n\nevent:add\ndata:3\n\n") },
 			func(c *ssetest.Conn) { c.Write("event:remove\ndata:4\n\nevent:bye\ndata:5\n\ndata:6\n\n"); c.Wait() },
 		)

@@ -21,7 +21,7 @@ func TestWatch(t *testing.T) {
 	otel.SetTracerProvider(sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans)))
 	reader := sdkmetric.NewManualReader()
 	otel.SetMeterProvider(sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)))
-	srv := ssetest.NewServer(t,
+	srv := ssetest.NewScriptedServer(t,
 		func(c *ssetest.Conn) { c.Write("retry: 10\n"); c.Send(sse.Event{Data: "a"}); c.Abort() },
 		func(c *ssetest.Conn) { c.Send(sse.Event{Type: "e", Data: "b"}); c.Send(sse.Event{Data: "c"}) },
 	)

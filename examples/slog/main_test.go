@@ -13,7 +13,7 @@ import (
 
 func TestTrace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		srv := ssetest.NewServer(t,
+		srv := ssetest.NewScriptedServer(t,
 			func(c *ssetest.Conn) {
 				c.Send(sse.Event{Data: "a", LastEventID: "1"})
 				time.Sleep(5 * time.Second)

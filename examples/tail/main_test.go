@@ -12,7 +12,7 @@ import (
 
 func TestTail(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		srv := ssetest.NewServer(t,
+		srv := ssetest.NewScriptedServer(t,
 			func(c *ssetest.Conn) { c.Status(503, "not yet") },
 			func(c *ssetest.Conn) { c.Send(sse.Event{Data: "a", LastEventID: "1"}); c.Abort() },
 			func(c *ssetest.Conn) { c.Send(sse.Event{Type: "e", Data: "b", LastEventID: "2"}); c.Wait() },

@@ -1,0 +1,209 @@
+package ssetest_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+	"github.com/stretchr/testify/require"
+
+	"github.com/lastevent/sse"
+	"github.com/lastevent/sse/ssetest"
+)
+
+// A board sends each of its clients what is published.
+type board struct {
+	mu      sync.Mutex
+	clients map[chan string]bool
+}
+
+func (b *board) publish(data string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for c := range b.clients {
+		c <- data
+	}
+}
+
+func (b *board) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	c := make(chan string, 10)
+	b.mu.Lock()
+	if b.clients == nil {
+		b.clients = make(map[chan string]bool)
+	}
+	b.clients[c] = true
+	b.mu.Unlock()
+	defer func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		delete(b.clients, c)
+	}()
+	w.Header().Set("Content-Type", "text/event-stream")
+	w.(http.Flusher).Flush()
+	for {
+		select {
+		case data := <-c:
+			fmt.Fprintf(w, "event: %s\ndata: %s\n\n", data, data)
+			w.(http.Flusher).Flush()
+		case <-r.Context().Done():
+			return
+		}
+	}
+}
+
+func (b *board) audience() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.clients)
+}
+
+// TestReader publishes and expects in turn, on one stream.
+func TestReader(t *testing.T) {
+	inAndOut(t, func(t *testing.T) {
+		b := new(board)
+		srv := ssetest.NewServer(t, b)
+		r := ssetest.Open(t, (&sse.Client{HTTPClient: srv.Client()}).Get(t.Context(), srv.URL()))
+		require.Empty(t, r.Take(0))
+		require.Empty(t, srv.Requests(), "the first call opens the stream")
+		r.NoEvents(50 * time.Millisecond)
+		require.Equal(t, 1, b.audience())
+		b.publish("a")
+		require.Equal(t, "a", r.Take(1)[0].Data)
+		b.publish("b")
+		b.publish("c")
+		b.publish("d")
+		require.Equal(t, "c", r.Await("c").Data)
+		require.Equal(t, "d", r.Take(1)[0].Data)
+		r.NoEvents(50 * time.Millisecond)
+		b.publish("e")
+		require.Equal(t, "e", r.Take(1)[0].Data)
+		require.Len(t, srv.Requests(), 1)
+	})
+}
+
+// TestReaderTimesOut: a call that waits in vain ends nothing, though its test has failed.
+func TestReaderTimesOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := new(board)
+		f := &fakeTB{TB: t}
+		srv := ssetest.NewServer(t, b)
+		r := ssetest.Open(f, (&sse.Client{HTTPClient: srv.Client()}).Get(t.Context(), srv.URL()))
+		for range 2 {
+			f.run(func() { r.Take(1) })
+			require.Contains(t, f.first(t), "want 1 events, got 0, then nothing for 168h0m0s")
+		}
+		b.publish("a")
+		require.Equal(t, "a", r.Take(1)[0].Data)
+		require.Len(t, srv.Requests(), 1)
+		f.cleanup()
+		synctest.Wait()
+		require.Zero(t, b.audience(), "the end of the test ends the stream")
+	})
+}
+
+// TestReaderHandles: an event counts as handled when the next one is asked for.
+func TestReaderHandles(t *testing.T) {
+	inAndOut(t, func(t *testing.T) {
+		srv := ssetest.NewScriptedServer(t,
+			func(c *ssetest.Conn) { c.Write("retry: 10\nid: 1\ndata: a\n\n"); c.Wait() },
+			func(c *ssetest.Conn) {
+				c.Write("id: 2\ndata: " + c.Request().Header.Get("Last-Event-ID") + "\n\n")
+				c.Wait()
+			},
+		)
+		r := ssetest.Open(t, (&sse.Client{HTTPClient: srv.Client()}).Get(t.Context(), srv.URL()))
+		require.Equal(t, "a", r.Take(1)[0].Data)
+		srv.CloseConnections()
+		require.Equal(t, "1", r.Take(1)[0].Data)
+	})
+}
+
+// TestReaderAtTheEnd: a stream that has ended stays so.
+func TestReaderAtTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakeTB{TB: t}
+		r := ssetest.Open(f, sse.Read(strings.NewReader("data:1\n\n")))
+		require.Len(t, r.Take(1), 1)
+		r.NoEvents(time.Hour) // which is no failure
+		f.run(func() { r.Take(1) })
+		require.Contains(t, f.first(t), "want 1 events, got 0, then the stream ended without an error")
+		f.run(func() { r.Await("e") })
+		require.Contains(t, f.first(t), `want an event of type "e", got 0 others, then the stream ended without an error`)
+		f.cleanup()
+
+		r = ssetest.Open(f, func(yield func(sse.Event, error) bool) { yield(sse.Event{}, errors.New("broken")) })
+		f.run(func() { r.NoEvents(time.Hour) })
+		require.Contains(t, f.first(t), "got none, then the stream ended: broken")
+		f.run(func() { r.NoEvents(time.Hour) })
+		require.Contains(t, f.first(t), "got none, then the stream ended: broken")
+		f.cleanup()
+		require.Empty(t, f.messages)
+	})
+}
+
+// TestReadersSequence: what the sequence does to its goroutine, it does to the test's.
+func TestReadersSequence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakeTB{TB: t}
+		require.PanicsWithValue(t, "oh", func() {
+			ssetest.Take(f, func(func(sse.Event, error) bool) { panic("oh") }, 1)
+		})
+		f.run(func() {
+			ssetest.Take(f, func(func(sse.Event, error) bool) { f.Fatalf("not like this") }, 1)
+			f.Errorf("Take has returned")
+		})
+		require.Equal(t, "not like this", f.first(t))
+		require.Empty(t, f.messages, "the failure is the sequence's")
+	})
+}
+
+// TestStreamsEnd: the end of a test ends its streams, whatever they wait for, whatever
+// their policy, and without a context that ends.
+func TestStreamsEnd(t *testing.T) {
+	policies := map[string]sse.Client{
+		"default policy": {},
+		"policy that always reconnects": {
+			Reconnect:  func(error) bool { return true },
+			NewBackoff: func(time.Duration) sse.Backoff { return backoff.NewConstantBackOff(time.Millisecond) },
+		},
+	}
+	scripts := map[string]ssetest.Script{
+		"header":     (*ssetest.Conn).Wait,
+		"event":      func(c *ssetest.Conn) { c.Write("data: 1\n\n"); c.Wait() },
+		"line":       func(c *ssetest.Conn) { c.Write("data: 1\n\ndata: 2\n"); c.Wait() },
+		"connection": func(c *ssetest.Conn) { c.Write("retry: 10\n\ndata: 1\n\n"); c.Abort() },
+	}
+	for policy, client := range policies {
+		for what, script := range scripts {
+			t.Run(policy+", waits for the "+what, func(t *testing.T) {
+				inAndOut(t, func(t *testing.T) {
+					f := &fakeTB{TB: t}
+					srv := ssetest.NewScriptedServer(f, slices.Repeat([]ssetest.Script{script}, 1000)...)
+					client := client
+					client.HTTPClient = srv.Client()
+					ended := false
+					r := ssetest.Open(f, func(yield func(sse.Event, error) bool) {
+						client.Get(context.Background(), srv.URL())(yield)
+						ended = true
+					})
+					if what != "header" {
+						r.Take(1)
+					}
+					f.run(func() { r.NoEvents(5 * time.Millisecond) })
+					f.messages = nil
+					f.cleanup()
+					require.Empty(t, f.messages)
+					require.True(t, ended)
+				})
+			})
+		}
+	}
+}
