@@ -86,6 +86,9 @@ func (c *connection) send(client *http.Client, headerTime time.Duration) error {
 		return c.cause(redact(err))
 	}
 	c.take(resp)
+	if c.ctx.Err() != nil {
+		return context.Cause(c.ctx) // it came too late, and may be what the server made of the end
+	}
 	return nil
 }
 
