@@ -414,7 +414,7 @@ func (tr *trial) resumption() {
 	if len(all) < 2 || !sse.Resumable(all[0].LastEventID) || all[0].LastEventID == "" {
 		tr.t.Skipf("ssetest: resumption needs two events within %s, the first with an ID", observed)
 	}
-	id, want := all[0].LastEventID, all[1].LastEventID
+	id := all[0].LastEventID
 	v := tr.stream(id)
 	got := v.events()
 	switch {
@@ -426,7 +426,7 @@ func (tr *trial) resumption() {
 		tr.t.Fatalf("ssetest: after Last-Event-ID %q the event with that ID came again; continue after it", id)
 	}
 	for i := range min(len(got), len(all)-1) {
-		if want = all[i+1].LastEventID; got[i].LastEventID != want {
+		if want := all[i+1].LastEventID; got[i].LastEventID != want {
 			tr.t.Fatalf("ssetest: after Last-Event-ID %q event %d has the ID %q, and not %q as before; clients lose events, or get them again", id, i+1, got[i].LastEventID, want)
 		}
 	}
