@@ -13,7 +13,7 @@ conformance: ## against a browser, other people's servers, and faults: conforman
 	cd conformance && go test ./...
 
 fuzz: ## five minutes of each fuzz target
-	for target in $$(grep -ho '^func Fuzz[A-Za-z]*' ./*_test.go | cut -d' ' -f2); do \
+	for target in $$(grep -ho '^func Fuzz[A-Za-z0-9]*' ./*_test.go | cut -d' ' -f2); do \
 		go test -run '^$$' -fuzz "^$$target\$$" -fuzztime 5m . || exit 1; done
 
 mutate: ## break the package one place at a time: which breaks do its tests not notice?
