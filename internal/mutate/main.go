@@ -21,7 +21,7 @@ import (
 )
 
 // The files that decide what is parsed, sent, kept and waited for.
-var files = []string{"parser.go", "parser_field.go", "parser_buffer.go", "parser_utf8.go", "reconnect.go", "stream.go", "connection.go",
+var files = []string{"parser.go", "parser_field.go", "parser_buffer.go", "parser_utf8.go", "unfinished.go", "reconnect.go", "stream.go", "connection.go",
 	"prompt.go", "path.go", "client.go", "request.go", "response.go", "redact.go", "json.go", "event.go", "eventsource.go"}
 
 func main() {
