@@ -1,13 +1,9 @@
 package ssetest
 
 import (
-	"bytes"
 	"context"
 	"io"
 	"net/http"
-	"runtime"
-	"strconv"
-	"sync"
 	"time"
 
 	"github.com/lastevent/sse"
@@ -42,86 +38,17 @@ func (endedError) Unwrap() []error {
 	return []error{io.ErrUnexpectedEOF, &sse.ResponseError{StatusCode: http.StatusGone}}
 }
 
-// ends reports whether the kit ends the stream of x. The caller holds s.mu.
-func (s *Server) ends(x *exchange) bool {
-	switch {
-	case x.ctx.Err() != nil: // the client's own end comes first
-		return false
-	case x.reader != nil && x.reader.ending.Load():
-		return true
-	case x.reader == nil && s.endingStrays > 0:
-		return true
-	}
-	return s.ended
-}
-
-// endStreams ends all streams of the server's clients, now and from now on.
-func (s *Server) endStreams() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.ended = true
-	for _, x := range s.exchanges {
-		x.cancel()
-	}
-}
-
-// endStream ends the stream of a Reader. Where no request can be found that the stream has
-// made, since another goroutine makes them, it ends the streams of the test's servers that
-// belong to no Reader, until the function that it returns is called.
-func endStream(r *Reader) (stop func()) {
-	r.ending.Store(true)
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, x := range r.exchanges {
-		x.cancel()
-	}
-	if len(r.exchanges) > 0 {
-		return func() {}
-	}
-	servers := serversOf(r.t)
-	for _, s := range servers {
-		s.addEndingStrays(1)
-	}
-	return func() {
-		for _, s := range servers {
-			s.addEndingStrays(-1)
-		}
-	}
-}
-
-func (s *Server) addEndingStrays(n int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.endingStrays += n
-	for _, x := range s.exchanges {
-		if n > 0 && x.reader == nil {
-			x.cancel()
-		}
-	}
-}
-
-// readers finds the Reader that runs on a goroutine: a sequence of events does not say
-// what requests it makes, but package sse makes them on the goroutine that ranges.
-var readers sync.Map // of goroutine numbers to *Reader
-
-// goroutine returns the number of the goroutine that calls it, from its stack trace.
-func goroutine() uint64 {
-	var buf [64]byte
-	line := bytes.TrimPrefix(buf[:runtime.Stack(buf[:], false)], []byte("goroutine "))
-	number, _, _ := bytes.Cut(line, []byte(" "))
-	id, _ := strconv.ParseUint(string(number), 10, 64)
-	return id
-}
-
 // recordingTransport is the transport of a Server's client.
 type recordingTransport Server
 
 func (rt *recordingTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	s := (*Server)(rt)
 	ctx, cancel := context.WithCancel(r.Context())
-	x := &exchange{server: s, request: r.Clone(context.Background()), ctx: r.Context(), at: time.Since(s.start), cancel: cancel}
-	if reader, ok := readers.Load(goroutine()); ok {
-		x.reader = reader.(*Reader)
+	x := &exchange{
+		server: s, request: r.Clone(context.Background()), ctx: r.Context(), reader: readerOfCall(),
+		at: time.Since(s.start), cancel: cancel,
+	}
+	if x.reader != nil {
 		x.reader.mu.Lock()
 		x.reader.exchanges = append(x.reader.exchanges, x)
 		x.reader.mu.Unlock()

@@ -93,17 +93,17 @@ func TestReader(t *testing.T) {
 func TestReaderTimesOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := new(board)
-		f := &fakeTB{TB: t}
+		f := &ssetest.FakeTB{TB: t}
 		srv := ssetest.NewServer(t, b)
 		r := ssetest.Open(f, (&sse.Client{HTTPClient: srv.Client()}).Get(t.Context(), srv.URL()))
 		for range 2 {
-			f.run(func() { r.Take(1) })
-			require.Contains(t, f.first(t), "want 1 events, got 0, then nothing for 168h0m0s")
+			f.Run(func() { r.Take(1) })
+			require.Contains(t, first(t, f), "want 1 events, got 0, then nothing for 168h0m0s")
 		}
 		b.publish("a")
 		require.Equal(t, "a", r.Take(1)[0].Data)
 		require.Len(t, srv.Requests(), 1)
-		f.cleanup()
+		f.End()
 		synctest.Wait()
 		require.Zero(t, b.audience(), "the end of the test ends the stream")
 	})
@@ -129,39 +129,39 @@ func TestReaderHandles(t *testing.T) {
 // TestReaderAtTheEnd: a stream that has ended stays so.
 func TestReaderAtTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := &fakeTB{TB: t}
+		f := &ssetest.FakeTB{TB: t}
 		r := ssetest.Open(f, sse.Read(strings.NewReader("data:1\n\n")))
 		require.Len(t, r.Take(1), 1)
 		r.NoEvents(time.Hour) // which is no failure
-		f.run(func() { r.Take(1) })
-		require.Contains(t, f.first(t), "want 1 events, got 0, then the stream ended without an error")
-		f.run(func() { r.Await("e") })
-		require.Contains(t, f.first(t), `want an event of type "e", got 0 others, then the stream ended without an error`)
-		f.cleanup()
+		f.Run(func() { r.Take(1) })
+		require.Contains(t, first(t, f), "want 1 events, got 0, then the stream ended without an error")
+		f.Run(func() { r.Await("e") })
+		require.Contains(t, first(t, f), `want an event of type "e", got 0 others, then the stream ended without an error`)
+		f.End()
 
 		r = ssetest.Open(f, func(yield func(sse.Event, error) bool) { yield(sse.Event{}, errors.New("broken")) })
-		f.run(func() { r.NoEvents(time.Hour) })
-		require.Contains(t, f.first(t), "got none, then the stream ended: broken")
-		f.run(func() { r.NoEvents(time.Hour) })
-		require.Contains(t, f.first(t), "got none, then the stream ended: broken")
-		f.cleanup()
-		require.Empty(t, f.messages)
+		f.Run(func() { r.NoEvents(time.Hour) })
+		require.Contains(t, first(t, f), "got none, then the stream ended: broken")
+		f.Run(func() { r.NoEvents(time.Hour) })
+		require.Contains(t, first(t, f), "got none, then the stream ended: broken")
+		f.End()
+		require.Empty(t, f.Messages())
 	})
 }
 
 // TestReadersSequence: what the sequence does to its goroutine, it does to the test's.
 func TestReadersSequence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := &fakeTB{TB: t}
+		f := &ssetest.FakeTB{TB: t}
 		require.PanicsWithValue(t, "oh", func() {
 			ssetest.Take(f, func(func(sse.Event, error) bool) { panic("oh") }, 1)
 		})
-		f.run(func() {
+		f.Run(func() {
 			ssetest.Take(f, func(func(sse.Event, error) bool) { f.Fatalf("not like this") }, 1)
 			f.Errorf("Take has returned")
 		})
-		require.Equal(t, "not like this", f.first(t))
-		require.Empty(t, f.messages, "the failure is the sequence's")
+		require.Equal(t, "not like this", first(t, f))
+		require.Empty(t, f.Messages(), "the failure is the sequence's")
 	})
 }
 
@@ -185,7 +185,7 @@ func TestStreamsEnd(t *testing.T) {
 		for what, script := range scripts {
 			t.Run(policy+", waits for the "+what, func(t *testing.T) {
 				inAndOut(t, func(t *testing.T) {
-					f := &fakeTB{TB: t}
+					f := &ssetest.FakeTB{TB: t}
 					srv := ssetest.NewScriptedServer(f, slices.Repeat([]ssetest.Script{script}, 1000)...)
 					client := client
 					client.HTTPClient = srv.Client()
@@ -197,10 +197,10 @@ func TestStreamsEnd(t *testing.T) {
 					if what != "header" {
 						r.Take(1)
 					}
-					f.run(func() { r.NoEvents(5 * time.Millisecond) })
-					f.messages = nil
-					f.cleanup()
-					require.Empty(t, f.messages)
+					f.Run(func() { r.NoEvents(5 * time.Millisecond) })
+					f.Messages()
+					f.End()
+					require.Empty(t, f.Messages())
 					require.True(t, ended)
 				})
 			})

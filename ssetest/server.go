@@ -50,7 +50,7 @@ type Server struct {
 	handlers  sync.WaitGroup
 	start     time.Time
 	abandoned atomic.Bool // handlers that are left end at their next write
-	patient   bool        // handlers that are left are no error: TestHandler reports them itself
+	trial     *trial      // of TestHandler, which reports handlers that are left itself; nil: none
 
 	mu           sync.Mutex
 	conns        map[net.Conn]struct{} // the server's ends of what is open
@@ -76,14 +76,19 @@ var servers struct {
 //
 // In a testing/synctest bubble call it with the bubble's t. A handler that waits for ever,
 // and for something else than its client, keeps the bubble from ending.
-func NewServer(t testing.TB, h http.Handler) *Server {
+func NewServer(t testing.TB, h http.Handler) *Server { return newServer(t, h, false) }
+
+func newServer(t testing.TB, h http.Handler, http2 bool) *Server {
 	l := memnet.Listen()
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(!http2)
+	protocols.SetUnencryptedHTTP2(http2)
 	s := &Server{
 		t: t, handler: h, start: time.Now(), conns: make(map[net.Conn]struct{}),
-		transport: &http.Transport{DialContext: l.DialContext},
+		transport: &http.Transport{DialContext: l.DialContext, Protocols: protocols},
 	}
 	s.client = &http.Client{Transport: (*recordingTransport)(s)}
-	srv := &http.Server{Handler: http.HandlerFunc(s.serve), ConnState: s.note}
+	srv := &http.Server{Handler: http.HandlerFunc(s.serve), ConnState: s.note, Protocols: protocols}
 	served := make(chan struct{})
 	go func() {
 		defer close(served)
@@ -127,7 +132,7 @@ func (s *Server) awaitHandlers() {
 		return
 	case <-time.After(closeWait):
 	}
-	if !s.patient {
+	if s.trial == nil {
 		s.errorf("ssetest: a handler continues %s after its client left; does it watch the request's Context?", closeWait)
 	}
 	s.abandoned.Store(true)
@@ -156,6 +161,9 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	defer s.handlers.Done()
 	g := &guard{ResponseWriter: w, s: s}
+	if s.trial != nil {
+		g.record = s.trial.newRecord()
+	}
 	defer func() {
 		g.returned.Store(true)
 		if v := recover(); v != nil {

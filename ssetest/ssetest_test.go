@@ -7,8 +7,6 @@ import (
 	"io"
 	"net/http"
 	"regexp"
-	"runtime"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -133,69 +131,24 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// A fakeTB is a test that may fail.
-type fakeTB struct {
-	testing.TB
-	mu       sync.Mutex
-	messages []string
-	cleanups []func()
-}
-
-func (f *fakeTB) Helper()           {}
-func (f *fakeTB) Cleanup(fn func()) { f.cleanups = append(f.cleanups, fn) }
-func (f *fakeTB) Errorf(format string, args ...any) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.messages = append(f.messages, fmt.Sprintf(format, args...))
-}
-
-func (f *fakeTB) Fatalf(format string, args ...any) {
-	f.Errorf(format, args...)
-	runtime.Goexit()
-}
-
-func (f *fakeTB) Logf(string, ...any)  {}
-func (f *fakeTB) Skipf(string, ...any) { runtime.Goexit() }
-
-// run runs a part of the test, on a goroutine of its own, which Fatalf may end.
-func (f *fakeTB) run(part func()) {
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		part()
-	}()
-	<-done
-}
-
-// cleanup ends the test.
-func (f *fakeTB) cleanup() {
-	for _, cleanup := range slices.Backward(f.cleanups) {
-		cleanup()
-	}
-	f.cleanups = nil
-}
-
-// first takes the first message.
-func (f *fakeTB) first(t *testing.T) string {
+// first takes the first message of a test that has failed.
+func first(t *testing.T, f *ssetest.FakeTB) string {
 	t.Helper()
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	require.NotEmpty(t, f.messages, "the test has not failed")
-	first := f.messages[0]
-	f.messages = f.messages[1:]
-	return first
+	message := f.First()
+	require.NotEmpty(t, message, "the test has not failed")
+	return message
 }
 
 // fails runs a test that should fail, in a bubble, and returns its first message.
 func fails(t *testing.T, test func(t testing.TB)) (message string) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		f := &fakeTB{TB: t}
-		f.run(func() {
-			defer f.cleanup()
+		f := &ssetest.FakeTB{TB: t}
+		f.Run(func() {
+			defer f.End()
 			test(f)
 		})
-		message = f.first(t)
+		message = first(t, f)
 	})
 	return message
 }
@@ -441,7 +394,7 @@ func TestHandlersThatGoOn(t *testing.T) {
 		})
 	})
 	t.Run("after the test", func(t *testing.T) {
-		f := &fakeTB{TB: t}
+		f := &ssetest.FakeTB{TB: t}
 		after := make(chan struct{})
 		var late sync.WaitGroup
 		late.Add(2)
@@ -455,10 +408,10 @@ func TestHandlersThatGoOn(t *testing.T) {
 			}()
 		})
 		ssetest.Take(f, (&sse.Client{HTTPClient: srv.Client()}).Get(t.Context(), srv.URL()), 1)
-		f.cleanup()
+		f.End()
 		close(after)
 		late.Wait()
-		require.Empty(t, f.messages)
+		require.Empty(t, f.Messages())
 	})
 }
 
