@@ -57,9 +57,12 @@ func feed(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "text/event-stream")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Accel-Buffering", "no")
 	fmt.Fprint(w, "retry: 20\n\n")
 	for i := last; i < min(last+2, len(events)); i++ {
 		fmt.Fprintf(w, "id: %d\ndata: %s\n\n", i+1, events[i])
+		_ = http.NewResponseController(w).Flush()
 	}
 }
 
@@ -169,6 +172,10 @@ func TestFeed(t *testing.T) {
 		}
 	})
 }
+
+// TestHandler has a subtest for each thing that clients and proxies need of a handler:
+// events that are flushed at once, heartbeats, resumption, an end when the client leaves …
+func TestHandler(t *testing.T) { ssetest.TestHandler(t, http.HandlerFunc(feed)) }
 
 // TestCount tests a program that reads events, against a server that follows a script.
 func TestCount(t *testing.T) {

@@ -322,6 +322,14 @@ var badHandlers = []struct {
 		return n > 0 && n < 30
 	}})},
 
+	{"refuses the newest ID", "resumption", of(feed{before: func(w http.ResponseWriter, r *http.Request) bool {
+		if lastID(r) == 30 {
+			http.Error(w, "not yet", http.StatusNotFound)
+			return true
+		}
+		return false
+	}})},
+
 	{"refuses an unknown ID", "unknown ID", of(feed{before: func(w http.ResponseWriter, r *http.Request) bool {
 		if _, err := strconv.Atoi("0" + r.Header.Get("Last-Event-ID")); err != nil {
 			http.Error(w, "no such ID", http.StatusBadRequest)
@@ -579,6 +587,17 @@ func TestGoodHandlers(t *testing.T) {
 					http.Error(w, "GET only", http.StatusMethodNotAllowed)
 				}
 				return r.Method == http.MethodHead
+			},
+			after: func(http.ResponseWriter, *http.Request) {},
+		})
+	})
+	t.Run("a stream that ends, and 204 after its end", func(t *testing.T) {
+		TestHandler(t, feed{
+			before: func(w http.ResponseWriter, r *http.Request) bool {
+				if lastID(r) == 30 {
+					w.WriteHeader(http.StatusNoContent)
+				}
+				return lastID(r) == 30
 			},
 			after: func(http.ResponseWriter, *http.Request) {},
 		})

@@ -184,13 +184,18 @@ func (tr *trial) stream() *view {
 // resume opens a stream after an ID and observes it.
 func (tr *trial) resume(lastEventID string) *view {
 	v := tr.watch(tr.srv, lastEventID)
+	tr.streams(v, lastEventID)
+	return v
+}
+
+// streams ends the subtest unless v is a stream.
+func (tr *trial) streams(v *view, lastEventID string) {
 	switch {
 	case v.resp == nil:
 		tr.t.Fatalf("ssetest: after Last-Event-ID %q there was no response within %s (%v); clients that reconnect wait for it, and time out", lastEventID, observed, v.err)
 	case v.resp.StatusCode != http.StatusOK:
 		tr.t.Fatalf("ssetest: after Last-Event-ID %q the status is %q; only 200 opens an event stream (HTML §9.2.3), so that clients that were away end, or ask for ever; start where you can", lastEventID, v.resp.Status)
 	}
-	return v
 }
 
 // text returns what was sent.
