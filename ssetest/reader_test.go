@@ -207,3 +207,153 @@ func TestStreamsEnd(t *testing.T) {
 		}
 	}
 }
+
+// TestReaderFails: each of a Reader's methods, when it should; and the test goes on with
+// the same stream after it.
+func TestReaderFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := new(board)
+		f := &ssetest.FakeTB{TB: t}
+		srv := ssetest.NewServer(f, b)
+		r := ssetest.Open(f, (&sse.Client{HTTPClient: srv.Client()}).Get(t.Context(), srv.URL()))
+		r.NoEvents(time.Second)
+		b.publish("a")
+		f.Run(func() { r.NoEvents(time.Second) })
+		require.Contains(t, first(t, f), "want no event within 1s, got one\nevents:\n  event a \"a\" id \"\"\nconnections:\n  0s: GET /: 200 OK\n    | event: a\n")
+		b.publish("b")
+		f.Run(func() { r.Take(2) })
+		require.Contains(t, first(t, f), "want 2 events, got 1, then nothing for 168h0m0s\nevents:\n  event b \"b\" id \"\"\nconnections:\n")
+		b.publish("c")
+		f.Run(func() { r.Await("d") })
+		require.Contains(t, first(t, f), "want an event of type \"d\", got 1 others, then nothing for 168h0m0s\nevents:\n  event c \"c\" id \"\"\nconnections:\n")
+		b.publish("d")
+		require.Equal(t, "d", r.Await("d").Data)
+		require.Len(t, srv.Requests(), 1)
+		f.End()
+		require.Empty(t, f.Messages())
+	})
+}
+
+// TestReaderLeft: a stream that does not end when the test has left it is an error.
+func TestReaderLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &ssetest.FakeTB{TB: t}
+		r := ssetest.Open(f, func(yield func(sse.Event, error) bool) {
+			yield(sse.Event{Type: "message"}, nil)
+			time.Sleep(7*24*time.Hour + time.Second)
+		})
+		require.Len(t, r.Take(1), 1)
+		f.End()
+		require.Equal(t, "ssetest: a stream continues 168h0m0s after the test left it; give its request the test's Context", first(t, f))
+		time.Sleep(time.Minute) // it ends
+	})
+}
+
+// TestFatalfThatReturns: a testing.TB of the caller's may have a Fatalf that returns.
+func TestFatalfThatReturns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &softTB{FakeTB: ssetest.FakeTB{TB: t}}
+		one := func() *ssetest.Reader { return ssetest.Open(f, sse.Read(strings.NewReader("data: 1\n\n"))) }
+		require.Len(t, one().Take(2), 1)
+		require.Contains(t, first(t, &f.FakeTB), "want 2 events, got 1")
+		require.Zero(t, one().Await("e"))
+		require.Contains(t, first(t, &f.FakeTB), `want an event of type "e", got 1 others`)
+		f.End()
+	})
+}
+
+type softTB struct{ ssetest.FakeTB }
+
+func (f *softTB) Fatalf(format string, args ...any) { f.Errorf(format, args...) }
+
+// TestNoEventsEndsItsOwnStream, and no other of the same server: not that of a Reader that
+// waits, nor one that no Reader has. The server may be another test's.
+func TestNoEventsEndsItsOwnStream(t *testing.T) {
+	inAndOut(t, func(t *testing.T) {
+		b := new(board)
+		srv := ssetest.NewServer(t, b)
+		client := sse.Client{HTTPClient: srv.Client()}
+		deep := func(yield func(sse.Event, error) bool) { // more frames than are looked at at once
+			var dive func(int)
+			dive = func(n int) {
+				if n > 0 {
+					dive(n - 1)
+					return
+				}
+				client.Get(t.Context(), srv.URL())(yield)
+			}
+			dive(1000)
+		}
+
+		readers := make([]*ssetest.Reader, 3)
+		for i := range readers {
+			readers[i] = ssetest.Open(t, client.Get(t.Context(), srv.URL()))
+			readers[i].NoEvents(20 * time.Millisecond)
+		}
+		got := make(chan string, 1)
+		go func() {
+			for ev, err := range client.Get(t.Context(), srv.URL()) {
+				got <- fmt.Sprint(ev.Data, err)
+				return
+			}
+		}()
+		audience := func(n int) {
+			t.Helper()
+			require.Eventually(t, func() bool { return b.audience() == n }, 10*time.Second, time.Millisecond)
+		}
+		audience(4)
+		ssetest.NoEvents(t, client.Get(t.Context(), srv.URL()), 20*time.Millisecond)
+		audience(4)
+		ssetest.NoEvents(t, deep, 20*time.Millisecond)
+		audience(4)
+
+		f := &ssetest.FakeTB{TB: t} // a subtest, say
+		other := ssetest.Open(f, client.Get(t.Context(), srv.URL()))
+		other.NoEvents(20 * time.Millisecond)
+		audience(5)
+		f.End()
+		audience(4)
+		require.Empty(t, f.Messages())
+
+		b.publish("a")
+		for _, r := range readers {
+			require.Equal(t, "a", r.Take(1)[0].Data)
+		}
+		require.Equal(t, "a<nil>", <-got)
+	})
+}
+
+// TestStreamOnAnotherGoroutine: NoEvents also ends a stream that is read elsewhere.
+func TestStreamOnAnotherGoroutine(t *testing.T) {
+	inAndOut(t, func(t *testing.T) {
+		b := new(board)
+		srv := ssetest.NewServer(t, b)
+		client := sse.Client{HTTPClient: srv.Client()}
+		elsewhere := func(yield func(sse.Event, error) bool) {
+			type result struct {
+				ev  sse.Event
+				err error
+			}
+			results := make(chan result)
+			go func() {
+				defer close(results)
+				for ev, err := range client.Get(t.Context(), srv.URL()) {
+					results <- result{ev, err}
+				}
+			}()
+			for res := range results {
+				if !yield(res.ev, res.err) {
+					break
+				}
+			}
+			for range results {
+			}
+		}
+		ssetest.NoEvents(t, elsewhere, 20*time.Millisecond)
+		require.Len(t, srv.Requests(), 1)
+		r := ssetest.Open(t, client.Get(t.Context(), srv.URL()))
+		r.NoEvents(20 * time.Millisecond)
+		b.publish("a")
+		require.Equal(t, "a", r.Take(1)[0].Data)
+	})
+}
