@@ -29,7 +29,7 @@ func first(t *testing.T, f *ssetest.FakeTB) string {
 func fails(t *testing.T, test func(t testing.TB)) (message string) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		f := &ssetest.FakeTB{TB: t}
+		f := ssetest.NewFakeTB(t)
 		f.Run(func() {
 			defer f.End()
 			test(f)

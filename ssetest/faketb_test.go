@@ -16,6 +16,13 @@ type FakeTB struct {
 	cleanups []func()
 }
 
+// NewFakeTB returns a FakeTB that ends with t, at the latest.
+func NewFakeTB(t testing.TB) *FakeTB {
+	f := &FakeTB{TB: t}
+	t.Cleanup(f.End)
+	return f
+}
+
 func (f *FakeTB) Helper()              {}
 func (f *FakeTB) Logf(string, ...any)  {}
 func (f *FakeTB) Skipf(string, ...any) { runtime.Goexit() }

@@ -23,7 +23,7 @@ func caught(t *testing.T, h http.Handler, opts ...Option) (names []string) {
 		}
 		var f *FakeTB
 		check.inBubble(t, func(t *testing.T) {
-			f = &FakeTB{TB: t}
+			f = NewFakeTB(t)
 			f.Run(func() { check.test(f, h, options) })
 			f.End()
 		})

@@ -93,7 +93,7 @@ func TestReader(t *testing.T) {
 func TestReaderTimesOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := new(board)
-		f := &ssetest.FakeTB{TB: t}
+		f := ssetest.NewFakeTB(t)
 		srv := ssetest.NewServer(t, b)
 		r := ssetest.Open(f, (&sse.Client{HTTPClient: srv.Client()}).Get(t.Context(), srv.URL()))
 		for range 2 {
@@ -129,7 +129,7 @@ func TestReaderHandles(t *testing.T) {
 // TestReaderAtTheEnd: a stream that has ended stays so.
 func TestReaderAtTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := &ssetest.FakeTB{TB: t}
+		f := ssetest.NewFakeTB(t)
 		r := ssetest.Open(f, sse.Read(strings.NewReader("data:1\n\n")))
 		require.Len(t, r.Take(1), 1)
 		r.NoEvents(time.Hour) // which is no failure
@@ -152,7 +152,7 @@ func TestReaderAtTheEnd(t *testing.T) {
 // TestReadersSequence: what the sequence does to its goroutine, it does to the test's.
 func TestReadersSequence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := &ssetest.FakeTB{TB: t}
+		f := ssetest.NewFakeTB(t)
 		require.PanicsWithValue(t, "oh", func() {
 			ssetest.Take(f, func(func(sse.Event, error) bool) { panic("oh") }, 1)
 		})
@@ -185,7 +185,7 @@ func TestStreamsEnd(t *testing.T) {
 		for what, script := range scripts {
 			t.Run(policy+", waits for the "+what, func(t *testing.T) {
 				inAndOut(t, func(t *testing.T) {
-					f := &ssetest.FakeTB{TB: t}
+					f := ssetest.NewFakeTB(t)
 					srv := ssetest.NewScriptedServer(f, slices.Repeat([]ssetest.Script{script}, 1000)...)
 					client := client
 					client.HTTPClient = srv.Client()
@@ -213,7 +213,7 @@ func TestStreamsEnd(t *testing.T) {
 func TestReaderFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := new(board)
-		f := &ssetest.FakeTB{TB: t}
+		f := ssetest.NewFakeTB(t)
 		srv := ssetest.NewServer(f, b)
 		r := ssetest.Open(f, (&sse.Client{HTTPClient: srv.Client()}).Get(t.Context(), srv.URL()))
 		r.NoEvents(time.Second)
@@ -237,7 +237,7 @@ func TestReaderFails(t *testing.T) {
 // TestReaderLeft: a stream that does not end when the test has left it is an error.
 func TestReaderLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := &ssetest.FakeTB{TB: t}
+		f := ssetest.NewFakeTB(t)
 		r := ssetest.Open(f, func(yield func(sse.Event, error) bool) {
 			yield(sse.Event{Type: "message"}, nil)
 			time.Sleep(7*24*time.Hour + time.Second)
@@ -252,17 +252,17 @@ func TestReaderLeft(t *testing.T) {
 // TestFatalfThatReturns: a testing.TB of the caller's may have a Fatalf that returns.
 func TestFatalfThatReturns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := &softTB{FakeTB: ssetest.FakeTB{TB: t}}
+		f := &softTB{ssetest.NewFakeTB(t)}
 		one := func() *ssetest.Reader { return ssetest.Open(f, sse.Read(strings.NewReader("data: 1\n\n"))) }
 		require.Len(t, one().Take(2), 1)
-		require.Contains(t, first(t, &f.FakeTB), "want 2 events, got 1")
+		require.Contains(t, first(t, f.FakeTB), "want 2 events, got 1")
 		require.Zero(t, one().Await("e"))
-		require.Contains(t, first(t, &f.FakeTB), `want an event of type "e", got 1 others`)
+		require.Contains(t, first(t, f.FakeTB), `want an event of type "e", got 1 others`)
 		f.End()
 	})
 }
 
-type softTB struct{ ssetest.FakeTB }
+type softTB struct{ *ssetest.FakeTB }
 
 func (f *softTB) Fatalf(format string, args ...any) { f.Errorf(format, args...) }
 
@@ -307,7 +307,7 @@ func TestNoEventsEndsItsOwnStream(t *testing.T) {
 		ssetest.NoEvents(t, deep, 20*time.Millisecond)
 		audience(4)
 
-		f := &ssetest.FakeTB{TB: t} // a subtest, say
+		f := ssetest.NewFakeTB(t) // a subtest, say
 		other := ssetest.Open(f, client.Get(t.Context(), srv.URL()))
 		other.NoEvents(20 * time.Millisecond)
 		audience(5)

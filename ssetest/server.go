@@ -1,23 +1,3 @@
-// Package ssetest tests event streams from both ends: your http.Handler that serves events
-// ([NewServer]), and your client against a server that follows a script
-// ([NewScriptedServer]).
-//
-// The server is net/http's, on a network in memory. Inside a testing/synctest bubble
-// everything runs in fake time: hours of silence pass at once, and nothing is flaky.
-// Outside of one it works just as well, in real time.
-//
-//	func TestFeed(t *testing.T) {
-//		synctest.Test(t, func(t *testing.T) {
-//			srv := ssetest.NewServer(t, feed)
-//			client := sse.Client{HTTPClient: srv.Client()}
-//			got := ssetest.Take(t, client.Get(t.Context(), srv.URL()), 3)
-//			…
-//		})
-//	}
-//
-// [Take], [Await] and [NoEvents] each open a stream; a [Reader] has them as methods, one
-// after another on one stream. They fail the test with what came, what was awaited, and
-// what went over the wire. A [Recorder] writes down what a client does.
 package ssetest
 
 import (

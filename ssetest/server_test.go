@@ -113,7 +113,7 @@ func TestHandlersThatGoOn(t *testing.T) {
 		})
 	})
 	t.Run("after the test", func(t *testing.T) {
-		f := &ssetest.FakeTB{TB: t}
+		f := ssetest.NewFakeTB(t)
 		after := make(chan struct{})
 		var late sync.WaitGroup
 		late.Add(2)
