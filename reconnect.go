@@ -20,7 +20,7 @@ const (
 	maxRetryAfter           = time.Hour
 
 	minSecondWait = 100 * time.Millisecond // however short the reconnection time is
-	maxGrowth     = 30 * time.Second       // where waits stop to grow, unless the server wants longer ones
+	maxGrowth     = 30 * time.Second       // waits grow no longer than this, unless the server asks for more
 )
 
 // ErrIdleTimeout drops a connection on which the server was silent for too long: see

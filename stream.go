@@ -33,11 +33,11 @@ import (
 // again. Restart and Close may be called from any goroutine; everything else happens on the
 // goroutine that calls Next.
 type Stream struct {
-	client     Client // a copy
-	template   *template
+	client     Client          // a copy of the caller's
+	template   *template       // the caller's request, which each attempt clones
 	ctx        context.Context // the caller's; its end ends the stream
-	http       http.Client     // a copy, without Timeout
-	headerTime time.Duration   // for a response's header; 0: any
+	http       http.Client     // a copy of the client's, without its Timeout
+	headerTime time.Duration   // how long to wait for a response's header; 0: without limit
 	trace      Trace           // a copy
 
 	mu       sync.Mutex // held while Next runs and while Close cleans up; it guards what follows
@@ -49,9 +49,9 @@ type Stream struct {
 	resumeID string         // what a connection resumes after: the last resumable ID whose event is handled
 	opened   bool           // a response has opened the stream, once
 	backoff  Backoff        // nil: the next wait is a first one
-	pressed  bool           // Restart was called since there was progress
+	restarts bool           // Restart was called since there was progress: it is not free any more
 	waited   time.Duration  // before the current connection; 0: not at all
-	path     path           // what is known of the connections below HTTP
+	path     path           // what is known about the network connections below HTTP
 
 	signal signal // from Close and Restart
 }
@@ -220,7 +220,7 @@ func (s *Stream) follow(err error) {
 	}
 	c.close()
 	if s.progressed(c) {
-		s.backoff, s.pressed = nil, false
+		s.backoff, s.restarts = nil, false
 	}
 	s.path.note(c, err)
 	func() {
@@ -252,8 +252,8 @@ func (s *Stream) verdict(c *connection, restart bool) (wait time.Duration, end e
 		return 0, io.EOF
 	case s.ctx.Err() != nil:
 		return 0, err
-	case restart && !s.pressed:
-		s.pressed = true
+	case restart && !s.restarts:
+		s.restarts = true
 		return 0, nil
 	case restart: // again, without progress: as after a failure, but no policy is asked
 	case c.sent == nil: // Prepare or GetBody has failed
@@ -307,14 +307,14 @@ func (s *Stream) progressed(c *connection) bool {
 // sleep waits before the next connection. It returns why the stream is over instead, nil if
 // it is not. Restart cuts the wait short, once until there is progress.
 func (s *Stream) sleep(wait time.Duration) error {
-	if s.signal.takePending() && !s.pressed {
-		s.pressed, wait = true, 0
+	if s.signal.takePending() && !s.restarts {
+		s.restarts, wait = true, 0
 	}
 	ctx, cancel := context.WithCancelCause(s.ctx)
 	defer cancel(nil)
-	pressed := s.pressed
+	restarts := s.restarts
 	if !s.signal.arm(func(cause error) {
-		if cause == errClosed || !pressed {
+		if cause == errClosed || !restarts {
 			cancel(cause)
 		}
 	}) {
@@ -332,17 +332,18 @@ func (s *Stream) sleep(wait time.Duration) error {
 		case context.Cause(ctx) == errClosed:
 			return io.EOF
 		}
-		s.pressed, wait = true, 0
+		s.restarts, wait = true, 0
 	}
 	s.waited = wait
 	return nil
 }
 
-// report tells the trace of a connection that has been closed, and forgets it.
+// report passes the end of a connection, which has been closed, to the trace, and forgets
+// the connection.
 func (s *Stream) report() {
 	c := s.conn
 	s.conn = nil
-	if c.begun && s.trace.Disconnect != nil {
+	if c.traced && s.trace.Disconnect != nil {
 		c.info.LastEventID = s.resumeID
 		s.trace.Disconnect(c.info)
 	}
@@ -424,7 +425,7 @@ func (s *Stream) Close() error {
 	return nil
 }
 
-// shut ends the stream where no Next runs.
+// shut ends the stream. No Next is running.
 func (s *Stream) shut() {
 	s.end = io.EOF
 	s.template.close()
