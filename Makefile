@@ -25,8 +25,8 @@ soak: ## 2000 streams whose connections drop, for ten minutes
 fleet: ## members and nodes of a fleet are killed and paused, for three minutes
 	cd fleet && go test -run TestChaos -chaos 3m -v .
 
-lint: ## more linters than CI runs
-	go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0 run ./...
+lint: ## everything that reads the code and does not run it
+	ci/lint
 
-ci: ## all that CI runs
-	.ci/run
+ci: ## everything that must hold before a change lands; ci/setup installs what it runs against
+	ci/all

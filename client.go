@@ -53,8 +53,8 @@ type Client struct {
 	// NewBackoff makes the policy of the waits between connections. It is called at the
 	// first failure after progress with the reconnection time: the server's last retry
 	// value, or ReconnectionTime, within 10 ms … 1 h. The policy is then asked once for
-	// each wait. A wait is lengthened to the server's retry and to its Retry-After, where
-	// it sent one, and never shortened.
+	// each wait. A wait is lengthened to the server's retry and to its Retry-After, if it
+	// sent them, and never shortened.
 	//
 	// Nil means exponential growth from the reconnection time to 30 s, each wait
 	// lengthened by a random part of up to its own length. For a policy that belongs to one

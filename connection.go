@@ -46,11 +46,11 @@ type connection struct {
 
 	openedAt  time.Time // when the response opened the stream; zero: it did not
 	openedID  string    // the ID in force then
-	anonymous bool      // it brought an event while no ID was in force
+	anonymous bool      // it brought an event while no ID was in force: progress without an ID
 
-	begun bool           // the trace knows of it
-	info  DisconnectInfo // for the trace
-	wire  wire           // what is below HTTP
+	traced bool           // the trace will get its end: Disconnect is due
+	info   DisconnectInfo // for the trace
+	wire   wire           // the network connection that the request used
 }
 
 func newConnection(ctx context.Context) *connection {
@@ -61,8 +61,8 @@ func newConnection(ctx context.Context) *connection {
 	return c
 }
 
-// begin makes the connection one that the trace will hear the end of.
-func (c *connection) begin(req *http.Request) { c.begun, c.info.Request = true, req }
+// begin notes the request that Disconnect will report.
+func (c *connection) begin(req *http.Request) { c.traced, c.info.Request = true, req }
 
 // send sends the request and takes the response. It waits for its header at most for
 // headerTime; 0 means no limit.
@@ -134,8 +134,8 @@ func (c *connection) interrupted() error {
 	return nil
 }
 
-// cause returns what an error of the connection comes from. A refusal stays one, even if
-// the rest of its body was late.
+// cause returns the reason for an error of the connection: the cause of its context, if
+// that has ended. A refusal is reported as one even if the rest of its body was late.
 func (c *connection) cause(err error) error {
 	if c.ctx.Err() == nil {
 		return err
@@ -167,8 +167,8 @@ func (c *connection) close() {
 }
 
 // drain reads the rest of the body, if it is short and soon to come, so that an HTTP/1.1
-// connection can be used again. That matters where each answer has a request of its own,
-// which GET's streams do not.
+// connection can be used again. That matters for requests that are made one per answer,
+// which streams that use GET are not.
 func (c *connection) drain() {
 	if c.resp == nil || c.resp.ProtoMajor != 1 || c.resp.Request == nil {
 		return
@@ -182,7 +182,8 @@ func (c *connection) drain() {
 	c.timer.Stop()
 }
 
-// A body is a response's body that is closed once, and by whoever comes first.
+// A body is a response's body that is closed once, by the first of those that may close it:
+// the end of the connection's context, a CheckResponse, or the connection.
 type body struct {
 	io.ReadCloser
 	timer  *time.Timer
@@ -205,7 +206,7 @@ func (b *body) Read(p []byte) (int, error) {
 		return b.ReadCloser.Read(p)
 	}
 	p = p[:min(len(p), b.size.limit())]
-	if b.size.single() { // nobody asks how long it takes
+	if b.size.single() { // how long it takes does not matter
 		n, err := b.ReadCloser.Read(p)
 		b.size.note(len(p), n, 0)
 		return n, err

@@ -10,16 +10,16 @@ import (
 // An Event is one event of a stream, as a browser's EventSource would dispatch it.
 // It is made of strings: comparable, and the receiver's to keep.
 type Event struct {
-	// Type is the value of the event field, "message" where the stream named none:
-	// it is never empty in an event that this package dispatched.
+	// Type is the value of the event field, or "message" if the stream named no type.
+	// It is never empty in an event that this package dispatched.
 	Type string
 
 	// Data holds the values of the data fields, joined by "\n". It may be empty.
 	Data string
 
 	// LastEventID is the last event ID in force when the event was dispatched.
-	// An ID stays in force until another one, or an empty one, replaces it: several
-	// events in a row may carry the same, so it does not identify the event.
+	// An ID stays in force until another one, or an empty one, replaces it: consecutive
+	// events may carry the same ID, so it does not identify the event.
 	LastEventID string
 }
 
@@ -27,9 +27,9 @@ type Event struct {
 // extended buffer: an event line unless Type is "message" or empty, an id line unless
 // LastEventID is empty, and a data line for each line of Data.
 //
-// The form cannot carry everything that a string can. An error, with b as it was, is
-// returned for malformed UTF-8, for CR in any field, for LF in Type or LastEventID
-// and for NUL in LastEventID.
+// Some strings cannot be represented: AppendText returns an error, and b unchanged, for
+// malformed UTF-8, for CR in any field, for LF in Type or LastEventID, and for NUL in
+// LastEventID.
 //
 // AppendText implements [encoding.TextAppender].
 func (e Event) AppendText(b []byte) ([]byte, error) {

@@ -19,7 +19,7 @@ type ReadyState int
 const (
 	Connecting ReadyState = iota // 0: no response yet, or waiting to connect again
 	Open                         // 1: dispatching events
-	Closed                       // 2: for good
+	Closed                       // 2: the stream is over
 )
 
 // String returns the standard's name of the state: CONNECTING, OPEN or CLOSED.
@@ -38,12 +38,13 @@ func (s ReadyState) String() string {
 var errSourceClosed = errors.New("sse: EventSource closed")
 
 // An EventSource is the HTML standard's interface to an event stream: listeners that are
-// called for each event, and a state. Programs that have no reason to look like a
-// browser are shorter with [Client.Events].
+// called for each event, and a ready state. Unless you need the browser's interface,
+// [Client.Events] takes less code.
 //
-// All its methods may be called from any goroutine. The listeners run on the goroutine
-// that called Run, one at a time, in the order of their registration. They may add and
-// remove listeners, which takes effect with the next event or at once, and may call Close.
+// All methods may be called from any goroutine. The listeners run on the goroutine that
+// called Run, one at a time, in the order of their registration. A listener may call Close,
+// and may add and remove listeners: one that is added is first called for the next event,
+// and one that is removed is not called any more.
 type EventSource struct {
 	client Client
 	req    *http.Request
@@ -51,32 +52,32 @@ type EventSource struct {
 	mu        sync.Mutex
 	state     ReadyState
 	listeners []*listener             // never changed in place
-	cancel    context.CancelCauseFunc // of Run, once it has been called
+	cancel    context.CancelCauseFunc // ends Run; nil until Run is called
 }
 
 // A listener is called for the events of a type, or for what happens to the connection.
 // The EventSource's mutex guards it.
 type listener struct {
 	kind    listenerKind
-	typ     string // of onEvent and onMessage
-	event   func(Event)
-	open    func(*http.Response)
-	err     func(error)
-	removed bool
+	typ     string               // of onEvent and onMessage
+	event   func(Event)          // of onEvent and onMessage
+	open    func(*http.Response) // of onOpen
+	err     func(error)          // of onError
+	removed bool                 // it is not called any more, even for the event in progress
 }
 
 type listenerKind int
 
 const (
 	onEvent   listenerKind = iota // added by AddEventListener
-	onMessage                     // the others: one of each, at most
+	onMessage                     // this one and the next two: at most one listener each
 	onOpen
 	onError
 )
 
-// NewEventSource returns an EventSource with the standard's rules: it connects again
-// after network errors alone, from the first attempt on ([Standard]), and waits close to
-// the reconnection time before the first of a row of attempts. The URL must be absolute.
+// NewEventSource returns an EventSource with the standard's rules: it reconnects only
+// after network errors, but does so from the first attempt on ([Standard]), and its first
+// wait is at most a quarter longer than the reconnection time. The URL must be absolute.
 func NewEventSource(url string) (*EventSource, error) {
 	req, err := http.NewRequestWithContext(context.Background(), http.MethodGet, url, nil) // Run has the context
 	if err != nil {
@@ -97,45 +98,46 @@ func relativeURL(s string) error {
 	return redact(&url.Error{Op: "parse", URL: s, Err: errors.New("sse: the URL of an EventSource must be absolute")})
 }
 
-// EventSource returns an EventSource on the events that [Client.Events] gives for req,
-// with c's settings. Changes to c after the call do not matter to it.
+// EventSource returns an EventSource for the events that [Client.Events] returns for req,
+// with the settings of c. Changes to c after the call do not affect it.
 func (c *Client) EventSource(req *http.Request) *EventSource {
 	return &EventSource{client: *c, req: req}
 }
 
-// URL returns the URL that was asked for.
+// URL returns the URL of the request.
 func (es *EventSource) URL() string { return es.req.URL.String() }
 
-// ReadyState returns the state: Connecting from the start to the first response and
-// whenever there will be another connection, Open after a response that is an event
-// stream, Closed at the end. It changes before the listeners of the change are called.
+// ReadyState returns the state: Connecting until the first response, and whenever there
+// will be another connection; Open after a response that is an event stream; Closed when
+// the stream is over. The state changes before the listeners are called.
 func (es *EventSource) ReadyState() ReadyState {
 	es.mu.Lock()
 	defer es.mu.Unlock()
 	return es.state
 }
 
-// OnOpen sets what is called when a response opens the stream, each time. The response's
-// Body is not to be touched. Like the others named On, it replaces what an earlier call
-// set, in its place; nil removes it.
+// OnOpen sets the function that is called each time a response opens the stream. Leave the
+// response's Body alone. Like OnMessage and OnError, it replaces the function that an
+// earlier call set, which keeps its place in the order; nil removes it.
 func (es *EventSource) OnOpen(f func(*http.Response)) {
 	es.set(onOpen, func(l *listener) { l.open = f })
 }
 
-// OnMessage sets what is called for events of type "message".
+// OnMessage sets the function that is called for events of type "message".
 func (es *EventSource) OnMessage(f func(Event)) {
 	es.set(onMessage, func(l *listener) { l.typ, l.event = defaultType, f })
 }
 
-// OnError sets what is called when a connection has ended or could not be made.
-// [EventSource.ReadyState] tells whether that is final: Connecting, or Closed. The error is
-// what ended the connection: [io.EOF] where the server closed it, a [*ResponseError]
-// with status 204 where there is no more, the context's cause where it ended.
+// OnError sets the function that is called when a connection has ended or could not be
+// made. [EventSource.ReadyState] is then Connecting if there will be another connection,
+// and Closed if not. The error is what ended the connection: [io.EOF] if the server closed
+// it, a [*ResponseError] with status 204 if the server has no more events, the context's
+// cause if the context is done.
 func (es *EventSource) OnError(f func(error)) {
 	es.set(onError, func(l *listener) { l.err = f })
 }
 
-// set changes the listener of a kind that there is one of, which keeps its place.
+// set changes the only listener of a kind, which keeps its place in the order.
 func (es *EventSource) set(kind listenerKind, change func(*listener)) {
 	es.mu.Lock()
 	defer es.mu.Unlock()
@@ -148,8 +150,8 @@ func (es *EventSource) set(kind listenerKind, change func(*listener)) {
 }
 
 // AddEventListener adds a listener for the events of a type, which the standard calls
-// their name, and returns what removes it. Events of type "open" and "error" are the
-// server's, and come here alone.
+// their name, and returns a function that removes it. Events of the types "open" and
+// "error" that the server sends reach only these listeners, not OnOpen and OnError.
 func (es *EventSource) AddEventListener(typ string, f func(Event)) (remove func()) {
 	added := &listener{kind: onEvent, typ: typ, event: f}
 	es.mu.Lock()
@@ -163,8 +165,8 @@ func (es *EventSource) AddEventListener(typ string, f func(Event)) (remove func(
 	}
 }
 
-// Close ends the EventSource: it is Closed at once, the request is aborted or the wait
-// ended, and Run returns. No listener is called after Close has returned, except for one
+// Close ends the EventSource. Its state is Closed at once, the request or the wait is
+// aborted, and Run returns. No listener is called after Close has returned, except for one
 // that was being called at that moment. Close may be called from a listener, more than
 // once, and before Run.
 func (es *EventSource) Close() {
@@ -176,12 +178,12 @@ func (es *EventSource) Close() {
 	}
 }
 
-// Run connects and dispatches events on the calling goroutine until the end. It returns
-// nil after Close, and where [Client.Events] ends without an error; else the
-// error that the last OnError got. It can be called once.
+// Run connects and dispatches events on the calling goroutine until the stream is over. It
+// returns nil after Close, and if [Client.Events] would end without an error; otherwise it
+// returns the error that the last call of OnError's function got. It can be called once.
 //
-// The stream ends with ctx, and with the context of the request that the EventSource was
-// made of. The values of both are there for its requests.
+// The stream ends when ctx is done, and when the context of the EventSource's request is.
+// Its requests carry the values of both contexts.
 func (es *EventSource) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -215,7 +217,7 @@ func (es *EventSource) Run(ctx context.Context) error {
 	switch {
 	case end != nil:
 		es.report(Closed, end)
-	case last.Err == io.EOF: // and the policy does not want it back
+	case last.Err == io.EOF: // and the policy declined to reconnect
 		es.report(Closed, io.EOF)
 	default:
 		es.report(Closed, &ResponseError{StatusCode: http.StatusNoContent})
@@ -223,7 +225,8 @@ func (es *EventSource) Run(ctx context.Context) error {
 	return end
 }
 
-// begin takes what Close is to call, once, and reports whether Close has been called already.
+// begin stores the function that Close calls, and reports whether Close has been called
+// already. It fails if Run was called before.
 func (es *EventSource) begin(cancel context.CancelCauseFunc) (closed bool, err error) {
 	es.mu.Lock()
 	defer es.mu.Unlock()
@@ -256,7 +259,7 @@ func (c withValues) Value(key any) any {
 	return c.other.Value(key)
 }
 
-// trace returns the hooks that follow the connections, behind those of the client's.
+// trace returns the hooks that follow the connections. They call the client's hooks first.
 func (es *EventSource) trace(last *DisconnectInfo) *Trace {
 	hooks := Trace{}
 	if es.client.Trace != nil {
@@ -298,8 +301,8 @@ func (es *EventSource) become(s ReadyState) bool {
 	return true
 }
 
-// dispatch calls f for each listener that was there when it was called and has not been
-// removed since, as long as the state stays what it is. No lock is held while f runs.
+// dispatch calls f for each listener that is registered now, unless it is removed
+// meanwhile, and stops when the state changes. No lock is held while f runs.
 func (es *EventSource) dispatch(state ReadyState, f func(listener)) {
 	es.mu.Lock()
 	listeners := es.listeners

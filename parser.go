@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// DefaultMaxEventSize is the limit, in bytes, of one event's data and of any one line,
-// where a [Parser] or a [Client] sets none.
+// DefaultMaxEventSize is the limit, in bytes, for one event's data and for any one line, if
+// a [Parser] or a [Client] sets no other.
 const DefaultMaxEventSize = 32 << 20
 
 // ErrEventTooLarge ends a stream with a data, event, id or retry line, or with an
@@ -49,25 +49,25 @@ type Parser struct {
 	in buffer // the stream's bytes, lines, and the block's data
 
 	// The current block, which is the current event once Next has returned it.
-	sawTypeOrID bool
-	typ         string
-	id          []byte
-	hasID       bool // a valid id field
+	sawTypeOrID bool   // the block has an event or an id field
+	typ         string // the value of its event field; "": none
+	id          []byte // the value of its last valid id field
+	hasID       bool   // there was one
 
-	data  []byte // the current event's
-	fixed []byte // the same, if it was malformed
+	data  []byte // the current event's data, in the buffer or in fixed
+	fixed []byte // the data with U+FFFD in place of malformed bytes
 
-	lastID       []byte // in force
-	lastIDString string // the same, unless it is stale: made on demand
-	stale        bool
-	retry        time.Duration
-	hasRetry     bool
+	lastID       []byte        // the ID in force
+	lastIDString string        // lastID as a string, unless stale is set
+	stale        bool          // lastIDString is to be made anew, when someone asks for it
+	retry        time.Duration // the value of the last valid retry field
+	hasRetry     bool          // there was one
 
 	keepText bool   // whether text is collected, for an *UnfinishedError
 	text     []byte // the unknown lines after the last event, joined by LF; at most maxText bytes
 
 	types    map[string]string // event types seen, so that each is allocated once
-	lastType string
+	lastType string            // the type of the last event that named one
 }
 
 // NewParser returns a Parser that reads from r. It buffers, and may read from r more
@@ -246,7 +246,7 @@ func (p *Parser) stop(err error, limit int) error {
 // or half a retry value does not.
 func (p *Parser) unfinished(limit int) error {
 	if p.in.pos < p.in.end {
-		limit = max(limit, len(dataField)) // a bare name is what it is
+		limit = max(limit, len(dataField)) // a field's bare name is never too large
 		p.in.makeRoom()
 		start, end := p.in.pos, p.in.end
 		p.in.buf[end] = '\n' // which addData may look at
@@ -288,13 +288,13 @@ func (p *Parser) unfinished(limit int) error {
 	return e
 }
 
-// Event returns the current event, in strings of its own. Its allocations are one for
-// the data, and one for the ID where that has changed.
+// Event returns the current event, as strings that stay valid. It allocates once for the
+// data, and once more if the ID has changed.
 func (p *Parser) Event() Event {
 	return Event{Type: p.Type(), Data: string(p.data), LastEventID: p.LastEventID()}
 }
 
-// Type returns the current event's type, "message" where the stream named none.
+// Type returns the current event's type, or "message" if the stream named no type.
 func (p *Parser) Type() string {
 	if p.typ == "" && p.in.hasData {
 		return defaultType
@@ -306,8 +306,8 @@ func (p *Parser) Type() string {
 // Next or Reset; [Parser.Event] makes a copy.
 func (p *Parser) Data() []byte { return p.data }
 
-// LastEventID returns the last event ID in force: that of the current event, or of a
-// block without data behind it, at the end of the stream too.
+// LastEventID returns the last event ID in force: that of the current event, or of a block
+// without data after it. It is also available at the end of the stream.
 func (p *Parser) LastEventID() string {
 	if p.stale {
 		p.lastIDString, p.stale = string(p.lastID), false
@@ -315,14 +315,14 @@ func (p *Parser) LastEventID() string {
 	return p.lastIDString
 }
 
-// setLastEventID puts an ID in force that did not come from the stream.
+// setLastEventID puts in force an ID that did not come from the stream.
 func (p *Parser) setLastEventID(id string) {
 	p.lastID, p.lastIDString, p.stale = append(p.lastID[:0], id...), id, false
 }
 
 // Retry returns the reconnection time of the last valid retry field, and whether there
-// was one. It is the server's value, with no limits to it: zero is possible, and what
-// no Duration can hold is the largest one.
+// was one. The value is the server's, without limits: it may be zero, and a number that no
+// Duration can represent becomes the largest one.
 func (p *Parser) Retry() (time.Duration, bool) { return p.retry, p.hasRetry }
 
 // Read returns the events in r, a response body that you already have. The sequence ends

@@ -12,7 +12,7 @@ const (
 	minBuffer = 512               // bytes: an idle stream costs little
 	maxBuffer = 64 << 10          // bytes, except for one large event
 	minLarge  = maxBuffer / 2 * 5 // bytes: an event just over a power of two takes a third less time
-	minKeep   = len("event:+")    // bytes of a line that is skipped: they show what it is
+	minKeep   = len("event:+")    // bytes of a line that is skipped: they show its field
 
 	maxEmptyReads = 100 // consecutive ones, before io.ErrNoProgress
 
@@ -30,8 +30,8 @@ var errBadRead = errors.New("sse: reader returned an impossible count from Read"
 //	0 ≤ from ≤ to ≤ pos ≤ end ≤ len(buf); from = to without data
 //	lf and cr are where the first LF and CR of buf[pos:end] stand, end if there is
 //	none; one below pos has not been searched for yet
-//	buf[:checked] has been checked for malformed UTF-8; checked lags behind end by half a
-//	rune at most, and a line that starts below maybeInvalidBefore may be malformed
+//	buf[:checked] has been checked for malformed UTF-8; half a rune at most stands between
+//	checked and end, and a line that starts below maybeInvalidBefore may be malformed
 //
 // Each byte is searched once for LF, once for CR and once for malformed UTF-8, and moved a
 // constant number of times, however the stream is cut into reads and lines.
@@ -131,7 +131,7 @@ func (b *buffer) consume(end int) {
 	}
 }
 
-// index is bytes.IndexByte, but len(b) where there is no c.
+// index is bytes.IndexByte, but returns len(b) if b contains no c.
 func index(b []byte, c byte) int {
 	if i := bytes.IndexByte(b, c); i >= 0 {
 		return i
@@ -290,7 +290,7 @@ func (b *buffer) newBuffer(size int) []byte {
 }
 
 // checkUTF8 looks at the bytes that the last read brought. Whole reads are checked
-// several times faster than single events, which are looked at where a read fails.
+// several times faster than single events, which are checked only if a read is malformed.
 func (b *buffer) checkUTF8() {
 	unchecked := b.buf[b.checked:b.end]
 	unchecked = unchecked[:len(unchecked)-unfinishedRune(unchecked)]

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// The middle of the Parser: from a line to what it says of the current block.
+// The middle of the Parser: what each line contributes to the current block.
 
 const (
 	maxComment = 64 << 10 // bytes of a comment or an unknown line that a hook gets
@@ -61,8 +61,8 @@ func (p *Parser) field(start, end, limit int) bool {
 	return true
 }
 
-// splitField splits a line at its first colon. A line without one, or with one behind
-// more bytes than a field's name has, is all name.
+// splitField splits a line at its first colon. If there is none within the length of the
+// longest field name, the whole line is the name.
 func splitField(line []byte) (name, value []byte) {
 	for i, c := range line[:min(len(line), len("event:"))] {
 		if c == ':' {
@@ -72,10 +72,10 @@ func splitField(line []byte) (name, value []byte) {
 	return line, nil
 }
 
-// unknown handles a line that is no comment and no field of the standard.
-func (p *Parser) unknown(line []byte, dubious bool) {
+// unknown handles a line that is neither a comment nor a field of the standard.
+func (p *Parser) unknown(line []byte, maybeInvalid bool) {
 	if p.Unknown != nil {
-		p.Unknown(clean(line, maxComment, dubious))
+		p.Unknown(clean(line, maxComment, maybeInvalid))
 	}
 	if !p.keepText || len(p.text) >= maxText {
 		return
@@ -83,14 +83,14 @@ func (p *Parser) unknown(line []byte, dubious bool) {
 	if len(p.text) > 0 {
 		p.text = append(p.text, '\n')
 	}
-	p.text = clip(append(p.text, clean(line, maxText, dubious)...), maxText)
+	p.text = clip(append(p.text, clean(line, maxText, maybeInvalid)...), maxText)
 }
 
-// clean returns the first bytes of a line's text, at most limit of them before U+FFFD
-// takes the place of what is malformed.
-func clean(text []byte, limit int, dubious bool) []byte {
+// clean returns the first limit bytes of a line's text, and puts U+FFFD in place of
+// malformed bytes in them.
+func clean(text []byte, limit int, maybeInvalid bool) []byte {
 	text = clip(text, limit)
-	if dubious {
+	if maybeInvalid {
 		text = toValidUTF8(text)
 	}
 	return text
@@ -117,7 +117,8 @@ func (p *Parser) intern(typ []byte) string {
 }
 
 // parseDuration reads ASCII digits, at least one and nothing else, as a number of
-// units, each a millisecond or more. What no Duration can hold becomes the largest one.
+// units, each a millisecond or more. A number that no Duration can represent becomes the
+// largest one.
 func parseDuration[S []byte | string](s S, unit time.Duration) (d time.Duration, ok bool) {
 	limit := math.MaxInt64 / unit
 	for i := range len(s) {

@@ -147,8 +147,8 @@ func validPrefix(b []byte) int {
 }
 
 // subpart returns the length of the maximal subpart of an ill-formed sequence at the
-// beginning of b: the longest start of some encoding, which utf8.FullRune tells by not
-// calling it full.
+// beginning of b: the longest beginning of some encoding. utf8.FullRune reports false for
+// such a beginning.
 func subpart(b []byte) int {
 	n := 1
 	for n < len(b) && !utf8.FullRune(b[:n+1]) {

@@ -11,26 +11,28 @@ import (
 	"time"
 )
 
-// How a stream leaves a dead HTTP/2 connection. Silence on one stream proves nothing about
-// its connection, which other streams may be using, so a stream that was silent is opened
-// again on the same one. If it then gets no header either, the connection is left: it
-// is not closed, but takes no new streams, so that the streams that leave it share another.
+// This file describes how a stream leaves a dead HTTP/2 connection. Silence on one stream
+// proves nothing about its connection, which other streams may be using, so a stream that
+// was silent is first opened again on the same connection. If it then gets no header either,
+// it leaves the connection. The connection is not closed, but it accepts no new streams, so
+// that all streams that leave it share another one.
 
-// A path is what a stream knows of the network connections below HTTP.
+// A path is what a stream knows about the network connections below HTTP.
 type path struct {
-	silent bool     // silence ended the last attempt
-	leave  bool     // and the one before it, and the last one did not even get a header
-	dead   net.Conn // the HTTP/2 connection to leave; nil: there is none
+	idledOut bool     // silence ended the last attempt
+	leave    bool     // silence ended the last two attempts, and the last one got not even a header
+	dead     net.Conn // the HTTP/2 connection to leave, or nil
 }
 
-// A wire is what one attempt used. Its hooks may run on any goroutine.
+// A wire is the network connection that one attempt used. Its hooks may run on any
+// goroutine.
 type wire struct {
 	mu    sync.Mutex
 	conn  net.Conn
 	http2 bool
 }
 
-// watch returns a context in which w takes down what a request uses.
+// watch returns a context for a request whose network connection w is to learn.
 func (w *wire) watch(ctx context.Context) context.Context {
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GotConn: func(info httptrace.GotConnInfo) {
@@ -48,14 +50,14 @@ func (w *wire) watch(ctx context.Context) context.Context {
 	})
 }
 
-// note takes down what has ended a connection.
+// note learns from err, which has ended a connection.
 func (p *path) note(c *connection, err error) {
 	if err != ErrIdleTimeout {
 		*p = path{}
 		return
 	}
-	p.leave = p.silent && c.resp == nil
-	p.silent, p.dead = true, nil
+	p.leave = p.idledOut && c.resp == nil
+	p.idledOut, p.dead = true, nil
 	c.wire.mu.Lock()
 	defer c.wire.mu.Unlock()
 	if p.leave && c.wire.http2 {
@@ -63,13 +65,13 @@ func (p *path) note(c *connection, err error) {
 	}
 }
 
-// client returns what sends the next request.
+// client returns the http.Client that sends the next request.
 func (p *path) client(hc *http.Client) *http.Client {
 	switch {
 	case !p.leave:
 		return hc
 	case p.dead == nil:
-		// An HTTP/1.1 connection has ended with its attempt, and the idle ones may be as dead.
+		// An HTTP/1.1 connection has ended with its attempt. The idle ones may be dead, too.
 		hc.CloseIdleConnections()
 		return hc
 	}
@@ -82,19 +84,21 @@ func (p *path) client(hc *http.Client) *http.Client {
 }
 
 // A leaver is a RoundTripper that leaves a dead HTTP/2 connection. It recognizes the
-// connection when net/http has chosen it for a request, marks it by that request as one
-// that takes no more, gives the request up, and sends it again. The mark is the header
-// "Connection: close", which net/http reads after it has chosen. A RoundTripper in between
-// that clones requests does not pass on what is set so late: then, at the last try, the
-// request has the header from the start, and marks whatever connection it gets.
+// connection when net/http has chosen it for a request, and marks it by the header
+// "Connection: close" on that request: net/http reads the header only then, and gives the
+// connection no more streams. The leaver cancels this request, and sends it again.
+//
+// A RoundTripper in between that clones requests does not see a header that is set so late.
+// The last try therefore has the header from the start, and marks the connection that it
+// gets, whichever that is.
 type leaver struct {
 	http.RoundTripper
 	dead net.Conn
 }
 
 const (
-	maxLeaves = 3                      // requests that are given up, while others are at the connection, too
-	leaveTime = 100 * time.Millisecond // for a request's header to be written, before it is given up
+	maxLeaves = 3                      // requests that are canceled; other streams may hold the connection, too
+	leaveTime = 100 * time.Millisecond // for a request's header to be written, before it is canceled
 )
 
 func (l *leaver) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -115,8 +119,8 @@ func (l *leaver) RoundTrip(req *http.Request) (*http.Response, error) {
 	return l.RoundTripper.RoundTrip(req)
 }
 
-// try sends the request and, if it went to the dead connection, gives it up. Marked is
-// whether it has the mark from the start.
+// try sends the request and, if it went to the dead connection, cancels it and reports that
+// it has left. Marked is whether the request has the header from the start.
 func (l *leaver) try(req *http.Request, marked bool) (resp *http.Response, err error, left bool) {
 	ctx, cancel := context.WithCancel(req.Context())
 	var hit atomic.Bool
@@ -155,7 +159,7 @@ func (l *leaver) try(req *http.Request, marked bool) (resp *http.Response, err e
 	return resp, err, left
 }
 
-// same reports whether a and b are one connection, also where their types cannot be compared.
+// same reports whether a and b are one connection. Types that cannot be compared never are.
 func same(a, b net.Conn) bool {
 	return a != nil && b != nil && reflect.ValueOf(a).Comparable() && reflect.ValueOf(b).Comparable() && a == b
 }

@@ -2,17 +2,17 @@ package sse
 
 import "time"
 
-// How large the reads of a response's body are. Over HTTP/1.1, net/http's chunked reader
-// does not return before it has filled the buffer that it was given, or a chunk has ended
-// and nothing more is there. A server that does not flush sends chunks in pieces, and the
-// events in a piece would be held back until the next one comes.
+// This file decides how large the reads of a response's body are. Over HTTP/1.1, net/http's
+// chunked reader does not return before it has filled the buffer that it was given, or a
+// chunk has ended and nothing more has arrived. A server that does not flush sends chunks in
+// pieces, and the events in one piece would be held back until the next piece arrives.
 //
-// A read that begins when something has arrived, and waits even so, is the sign of that.
-// So the first byte after a pause is read by itself. If the read after it waits, the reads
-// become as small as arrives in the time that an event may be late; and if that is little,
-// the connection is read byte by byte, at about 70 ns each, which never waits for more than
-// an event needs. After some bytes larger reads are tried again, and more and more rarely if
-// they wait again.
+// The sign of such a chunk is a read that begins when bytes have arrived, and waits
+// nevertheless. To see it, the first byte after a pause is read by itself. If the read after
+// it waits, later reads ask only for as many bytes as arrive in the time that an event may be
+// late. If those are few, the connection is read byte by byte, at about 70 ns each, which
+// never waits for more than an event needs. Larger reads are tried again after some bytes,
+// and less and less often if they wait again.
 
 const (
 	firstRead = 4 << 10  // bytes of the first reads of a connection; they double while they come back full,
@@ -31,13 +31,14 @@ const (
 // a connection that has just been opened.
 type readSize struct {
 	size     int  // of the next read, unless it is for one byte; 0: of the first one
-	busy     bool // the last read came back full: more may be there already
+	busy     bool // the last read came back full: more bytes may have arrived already
 	fine     int  // bytes still to be read one by one
 	patience int  // how many at the next sign; 0: minFine
 	good     int  // bytes since then without a sign
 }
 
-// single reports whether the next read is for one byte. Such a read may wait, rightly.
+// single reports whether the next read is for one byte. Such a read may wait: no event is
+// held back by it.
 func (s *readSize) single() bool { return s.fine > 0 || !s.busy }
 
 // limit returns how many bytes the next read may ask for.
@@ -48,7 +49,8 @@ func (s *readSize) limit() int {
 	return s.size
 }
 
-// note takes down what came of a read of limit bytes, or of fewer, and how long it took.
+// note learns from a read that asked for some bytes and returned n, and from the time that
+// it took.
 func (s *readSize) note(asked, n int, took time.Duration) {
 	if s.size == 0 {
 		s.size, s.patience = firstRead, minFine

@@ -1,106 +1,161 @@
 package sse
 
 import (
-	"crypto/tls"
+	"context"
 	"errors"
-	"math/rand/v2"
-	"net"
-	"net/http"
-	"net/url"
-	"strings"
+	"fmt"
+	"io"
 	"time"
-
-	"github.com/cenkalti/backoff/v4"
 )
 
 const (
 	defaultReconnectionTime = time.Second
 	minReconnectionTime     = 10 * time.Millisecond
 	maxReconnectionTime     = time.Hour
-	maxRetryAfter           = time.Hour
-
-	minSecondWait = 100 * time.Millisecond // however short the reconnection time is
-	maxGrowth     = 30 * time.Second       // where waits stop to grow, unless the server wants longer ones
 )
 
-// ErrIdleTimeout drops a connection on which the server was silent for too long: see
-// Client.IdleTimeout and, for the wait for the header, Client.HTTPClient.
-var ErrIdleTimeout = errors.New("sse: the server was silent for too long")
-
-// Transient is the policy for programs that wait for their server. It reports whether a
-// new connection may fix err, which it may unless err says that
-//
-//   - the server refused with another status than 408, 425, 429 and every 5xx but 501 and
-//     505, or answered 200 without an event stream ([*ResponseError]),
-//   - the server's certificate is invalid ([*tls.CertificateVerificationError], which a
-//     VerifyConnection of your own should return, too),
-//   - the URL can never work: its scheme is not http or https, it has no host, its port is
-//     no port, or a server of plain HTTP answers at an https URL ([http.ErrSchemeMismatch]),
-//   - the request can never be sent: its method, or a header's name or value, is invalid,
-//   - the next connection would meet the same event again ([ErrEventTooLarge]).
-func Transient(err error) bool {
-	if re := (*ResponseError)(nil); errors.As(err, &re) {
-		switch re.StatusCode {
-		case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
-			return true
-		case http.StatusNotImplemented, http.StatusHTTPVersionNotSupported:
-			return false
+// follow closes the connection, which err has ended, and does what follows it: it waits
+// for the next connection, or ends the stream.
+func (s *Stream) follow(err error) {
+	c := s.conn
+	if c == nil {
+		s.end = err // of the context, before a connection
+		return
+	}
+	s.signal.arm(nil)
+	err = c.cause(err)
+	if s.ctx.Err() != nil {
+		err = context.Cause(s.ctx) // whatever came first
+	}
+	c.close()
+	if s.progressed(c) {
+		s.backoff, s.restarts = nil, false
+	}
+	s.path.note(c, err)
+	func() {
+		defer s.report() // after a panic in a policy, too
+		c.info.Err = err
+		var restart *restarted
+		switch {
+		case err == errClosed || err == errNoContent:
+			c.info.Err = nil
+		case errors.As(err, &restart):
+			c.info.Err = restart.cause
 		}
-		return re.StatusCode >= 500 && re.StatusCode <= 599
+		var wait time.Duration
+		if wait, s.end = s.verdict(c, restart != nil); s.end == nil {
+			c.info.Reconnect, c.info.Delay = true, wait
+		}
+	}()
+	if s.end == nil {
+		s.end = s.sleep(c.info.Delay)
 	}
-	if ce := (*tls.CertificateVerificationError)(nil); errors.As(err, &ce) {
-		return false
-	}
-	if ue := (*url.Error)(nil); errors.As(err, &ue) && !(reachable(ue) && sendable(ue.Err)) {
-		return false
-	}
-	return err != nil && !errors.Is(err, ErrEventTooLarge) && !errors.Is(err, http.ErrSchemeMismatch)
 }
 
-// reachable reports whether the URL of ue can ever work. A scheme that is foreign to
-// net/http may have been registered with the transport: then the network was tried.
-func reachable(ue *url.Error) bool {
-	if ae := (*net.AddrError)(nil); errors.As(ue.Err, &ae) {
-		return false // a port that is no port: the network was not tried
-	}
-	if ne := net.Error(nil); errors.As(ue.Err, &ne) {
-		return true
-	}
-	u, err := url.Parse(ue.URL)
-	return err == nil && u.Host != "" && (u.Scheme == "http" || u.Scheme == "https")
-}
-
-// sendable reports whether err is not one of those with which net/http rejects a request
-// before it is sent. They have no types, only texts; TestNeverSent shows that these are
-// net/http's.
-func sendable(err error) bool {
-	text := err.Error()
-	for _, begin := range [...]string{
-		"net/http: invalid header ", "net/http: invalid trailer ", "net/http: invalid method ",
-		"http: nil Request.", "http: Request.", "http: ContentLength=",
-		"http2: invalid ", "http2: request header list larger than ", "http2: request body larger than ",
-	} {
-		if strings.HasPrefix(text, begin) {
-			return false
+// verdict returns what follows a connection that c.info.Err has ended, by Restart or not:
+// the wait before the next one, or the end of the stream.
+func (s *Stream) verdict(c *connection, restart bool) (wait time.Duration, end error) {
+	err := c.info.Err
+	switch {
+	case err == nil: // Close, or 204
+		return 0, io.EOF
+	case s.ctx.Err() != nil:
+		return 0, err
+	case restart && !s.restarts:
+		s.restarts = true
+		return 0, nil
+	case restart: // again, without progress: as after a failure, but no policy is asked
+	case c.sent == nil: // Prepare or GetBody has failed
+		return 0, err
+	default:
+		if end := s.policy(c); end != nil {
+			return 0, end
 		}
 	}
-	return true
+	wait, ok := s.delay(err)
+	if !ok {
+		return 0, fmt.Errorf("sse: giving up: %w", err)
+	}
+	return wait, nil
 }
 
-// Standard is the HTML standard's policy: it reports whether err is a network error,
-// which [Transient] may cure. A response that is no event stream ends the stream,
-// whatever its status.
-func Standard(err error) bool {
-	re := (*ResponseError)(nil)
-	return !errors.As(err, &re) && Transient(err)
+// policy returns nil to reconnect after c.info.Err, or the error that the stream ends with.
+func (s *Stream) policy(c *connection) error {
+	err := c.info.Err
+	again := false
+	switch {
+	case s.template.req == nil || errors.Is(err, errSpent):
+	case s.client.Reconnect != nil:
+		again = s.client.Reconnect(err)
+	default:
+		again = s.opened && !c.rejected && s.template.repeats(c.sent, err) && Transient(err)
+	}
+	switch {
+	case !again:
+		return err
+	case s.client.Prepare == nil && s.template.spent():
+		return fmt.Errorf("sse: cannot reconnect, the request's body has no GetBody: %w", err)
+	}
+	return nil
 }
 
-// A Backoff decides how long to wait before each in a series of connections that make no
-// progress.
-// The policies of github.com/cenkalti/backoff satisfy it.
-type Backoff interface {
-	// NextBackOff returns the next wait. A negative one gives up.
-	NextBackOff() time.Duration
+// progressed reports whether the connection got the stream on. A bare response does not,
+// or a server that accepts and closes would be hit at the base rate for ever; and neither
+// do events that leave the ID in force as it was, since the server may be replaying them.
+func (s *Stream) progressed(c *connection) bool {
+	if c.openedAt.IsZero() {
+		return false
+	}
+	wait := s.waited
+	if wait == 0 {
+		wait = s.reconnectionTime()
+	}
+	return c.anonymous || s.parser.LastEventID() != c.openedID || time.Since(c.openedAt) > wait
+}
+
+// sleep waits before the next connection. It returns why the stream is over instead, nil if
+// it is not. Restart cuts the wait short, once until there is progress.
+func (s *Stream) sleep(wait time.Duration) error {
+	if s.signal.takePending() && !s.restarts {
+		s.restarts, wait = true, 0
+	}
+	ctx, cancel := context.WithCancelCause(s.ctx)
+	defer cancel(nil)
+	restarts := s.restarts
+	if !s.signal.arm(func(cause error) {
+		if cause == errClosed || !restarts {
+			cancel(cause)
+		}
+	}) {
+		return io.EOF
+	}
+	defer s.signal.arm(nil)
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+		switch {
+		case s.ctx.Err() != nil:
+			return context.Cause(s.ctx)
+		case context.Cause(ctx) == errClosed:
+			return io.EOF
+		}
+		s.restarts, wait = true, 0
+	}
+	s.waited = wait
+	return nil
+}
+
+// report passes the end of a connection, which has been closed, to the trace, and forgets
+// the connection.
+func (s *Stream) report() {
+	c := s.conn
+	s.conn = nil
+	if c.traced && s.trace.Disconnect != nil {
+		c.info.LastEventID = s.resumeID
+		s.trace.Disconnect(c.info)
+	}
 }
 
 // delay returns how long to wait after err, and false to give up.
@@ -151,87 +206,4 @@ func (s *Stream) reconnectionTime() time.Duration {
 		}
 	}
 	return min(max(d, minReconnectionTime), maxReconnectionTime)
-}
-
-// retryAfter returns the wait that a response asks for: Retry-After-Ms, in milliseconds, or
-// Retry-After, in seconds or as a date. A date is taken against the response's own Date, so
-// that a clock that is wrong here does not matter.
-func retryAfter(h http.Header) (time.Duration, bool) {
-	if d, ok := parseDecimal(h.Get("Retry-After-Ms"), time.Millisecond); ok {
-		return min(d, maxRetryAfter), true
-	}
-	v := h.Get("Retry-After")
-	if d, ok := parseDecimal(v, time.Second); ok {
-		return min(d, maxRetryAfter), true
-	}
-	t, err := http.ParseTime(v)
-	if err != nil {
-		return 0, false
-	}
-	now, err := http.ParseTime(h.Get("Date"))
-	if err != nil {
-		now = time.Now()
-	}
-	return min(max(t.Sub(now), 0), maxRetryAfter), true
-}
-
-// parseDecimal reads a number of units, with a fraction or without.
-func parseDecimal(s string, unit time.Duration) (time.Duration, bool) {
-	whole, fraction, point := strings.Cut(s, ".")
-	d, ok := parseDuration(whole, unit)
-	if !ok || !point {
-		return d, ok
-	}
-	if fraction == "" {
-		return 0, false
-	}
-	for _, digit := range fraction {
-		if digit < '0' || digit > '9' {
-			return 0, false
-		}
-		unit /= 10
-		if d < maxRetryAfter { // a larger one is cut to it anyway, and must not overflow
-			d += unit * time.Duration(digit-'0')
-		}
-	}
-	return d, true
-}
-
-// jitter returns a random part of d, uniform in [0, d).
-func jitter(d time.Duration) time.Duration {
-	if d <= 0 {
-		return 0
-	}
-	return rand.N(d)
-}
-
-// exponential is the default policy. With R the reconnection time, the n-th wait (n = 0,
-// 1, …) is uniform in [d, 2d): d is R for the first, then max(2ⁿ·R, 2ⁿ⁻¹·100 ms), at
-// most max(R, 30 s). There is jitter from the first wait on, or the restart of a
-// server would bring all its clients back at once.
-type exponential struct {
-	d           time.Duration // of the last wait
-	first       time.Duration // d of the first wait,
-	firstSpread time.Duration // and its random part: as long, but for NewEventSource
-	grow        *backoff.ExponentialBackOff
-}
-
-func newExponential(initial time.Duration) *exponential {
-	return &exponential{first: initial, firstSpread: initial, grow: backoff.NewExponentialBackOff(
-		backoff.WithInitialInterval(max(initial, minSecondWait/2)),
-		backoff.WithMultiplier(2),
-		backoff.WithMaxInterval(max(initial, maxGrowth)),
-		backoff.WithRandomizationFactor(0), // its interval is centred; ours starts at d
-		backoff.WithMaxElapsedTime(0),      // healthy time counts for nothing
-	)}
-}
-
-func (b *exponential) NextBackOff() time.Duration {
-	grown := b.grow.NextBackOff()
-	if b.d == 0 {
-		b.d = b.first
-		return b.d + jitter(b.firstSpread)
-	}
-	b.d = grown
-	return b.d + jitter(b.d)
 }

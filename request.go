@@ -79,7 +79,8 @@ func (a *attempt) close() {
 	}
 }
 
-// heldBody is the body that Prepare sees: a pointer, to tell whether it is still there.
+// heldBody is the body that Prepare sees. It is a pointer, so that it can be compared with
+// the body that Prepare leaves.
 type heldBody struct{ io.ReadCloser }
 
 // next returns the request of one attempt, which resumes after the event with the given
@@ -98,7 +99,7 @@ func (t *template) next(ctx context.Context, lastID string, prepare func(*http.R
 		if keys := spellings(req.Header, name); len(keys) == 0 {
 			req.Header.Set(name, value)
 		} else if _, ok := req.Header[name]; !ok {
-			req.Header[name] = req.Header[keys[0]] // where net/http looks for it
+			req.Header[name] = req.Header[keys[0]] // the spelling that net/http looks for
 			delete(req.Header, keys[0])
 		}
 	}

@@ -11,8 +11,8 @@ import (
 
 const (
 	maxRefusalBody  = 64 << 10        // bytes of a response that is no event stream,
-	refusalSilence  = time.Second     // as far as each comes soon enough after the one before,
-	refusalTimeout  = 5 * time.Second // and all of them in this time
+	refusalSilence  = time.Second     // the longest wait for the next of them,
+	refusalTimeout  = 5 * time.Second // and for all of them
 	maxQuotedBody   = 256             // bytes of it in the error's text
 	maxQuotedHeader = 64              // bytes of a header's value there
 	maxQuotedURL    = 256             // bytes of the URL there
@@ -26,11 +26,11 @@ type ResponseError struct {
 	URL        string      // of that request, without userinfo
 	StatusCode int         // 404, say
 	Header     http.Header // Retry-After, WWW-Authenticate, …
-	Body       []byte      // the first 64 KiB, as far as they came in time: see CheckResponse
+	Body       []byte      // the first 64 KiB, or what arrived of them in time: see CheckResponse
 }
 
-// Error returns the request's method and URL, without the query, the status, what keeps a
-// 200 from being an event stream, and the beginning of the body.
+// Error returns the request's method and URL, without its query; the status; for a 200,
+// the header fields that show why it is no event stream; and the beginning of the body.
 func (e *ResponseError) Error() string {
 	msg := "sse: "
 	if e.URL != "" {
@@ -85,8 +85,8 @@ func CheckResponse(resp *http.Response) error {
 	return e
 }
 
-// readRefusal returns what there is of a refusal's body, and closes it. Closing it is what
-// ends a Read that waits.
+// readRefusal returns the beginning of a refusal's body, and closes the body. A Read that
+// waits too long is ended by closing it.
 func readRefusal(body io.ReadCloser) []byte {
 	deadline := time.Now().Add(refusalTimeout)
 	timer := time.AfterFunc(refusalSilence, func() { body.Close() })
@@ -104,8 +104,8 @@ func readRefusal(body io.ReadCloser) []byte {
 	return read
 }
 
-// isEncoded reports whether a body is in a content coding. Tokens that name none, such as
-// none, utf-8 or chunked, mean nothing, as in browsers.
+// isEncoded reports whether a body is in a content coding. Tokens that name no coding, such
+// as none, utf-8 or chunked, are ignored, as in browsers.
 func isEncoded(h http.Header) bool {
 	rest := strings.Join(h["Content-Encoding"], ",")
 	for rest != "" {
@@ -120,9 +120,10 @@ func isEncoded(h http.Header) bool {
 	return false
 }
 
-// mediaType returns the media type in lower case, "" if there is none. Of several, the
-// last counts that can be one, as the Fetch standard extracts a MIME type. Parameters
-// do not matter, not even malformed: the stream is UTF-8 whatever charset says.
+// mediaType returns the media type in lower case, or "" if there is none. If there are
+// several, the last valid one counts, as in the Fetch standard's "extract a MIME type".
+// Parameters do not matter, not even malformed ones: the stream is UTF-8 whatever its
+// charset says.
 func mediaType(h http.Header) (last string) {
 	rest := strings.Join(h["Content-Type"], ",")
 	for rest != "" {

@@ -3,7 +3,6 @@ package sse
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"iter"
 	"net/http"
@@ -33,11 +32,11 @@ import (
 // again. Restart and Close may be called from any goroutine; everything else happens on the
 // goroutine that calls Next.
 type Stream struct {
-	client     Client // a copy
-	template   *template
+	client     Client          // a copy of the caller's
+	template   *template       // the caller's request, which each attempt clones
 	ctx        context.Context // the caller's; its end ends the stream
-	http       http.Client     // a copy, without Timeout
-	headerTime time.Duration   // for a response's header; 0: any
+	http       http.Client     // a copy of the client's, without its Timeout
+	headerTime time.Duration   // how long to wait for a response's header; 0: without limit
 	trace      Trace           // a copy
 
 	mu       sync.Mutex // held while Next runs and while Close cleans up; it guards what follows
@@ -49,9 +48,9 @@ type Stream struct {
 	resumeID string         // what a connection resumes after: the last resumable ID whose event is handled
 	opened   bool           // a response has opened the stream, once
 	backoff  Backoff        // nil: the next wait is a first one
-	pressed  bool           // Restart was called since there was progress
+	restarts bool           // Restart was called since there was progress: it is not free any more
 	waited   time.Duration  // before the current connection; 0: not at all
-	path     path           // what is known of the connections below HTTP
+	path     path           // what is known about the network connections below HTTP
 
 	signal signal // from Close and Restart
 }
@@ -205,149 +204,6 @@ func (s *Stream) advance() {
 	}
 }
 
-// follow closes the connection, which err has ended, and does what follows it: it waits
-// for the next connection, or ends the stream.
-func (s *Stream) follow(err error) {
-	c := s.conn
-	if c == nil {
-		s.end = err // of the context, before a connection
-		return
-	}
-	s.signal.arm(nil)
-	err = c.cause(err)
-	if s.ctx.Err() != nil {
-		err = context.Cause(s.ctx) // whatever came first
-	}
-	c.close()
-	if s.progressed(c) {
-		s.backoff, s.pressed = nil, false
-	}
-	s.path.note(c, err)
-	func() {
-		defer s.report() // after a panic in a policy, too
-		c.info.Err = err
-		var restart *restarted
-		switch {
-		case err == errClosed || err == errNoContent:
-			c.info.Err = nil
-		case errors.As(err, &restart):
-			c.info.Err = restart.cause
-		}
-		var wait time.Duration
-		if wait, s.end = s.verdict(c, restart != nil); s.end == nil {
-			c.info.Reconnect, c.info.Delay = true, wait
-		}
-	}()
-	if s.end == nil {
-		s.end = s.sleep(c.info.Delay)
-	}
-}
-
-// verdict returns what follows a connection that c.info.Err has ended, by Restart or not:
-// the wait before the next one, or the end of the stream.
-func (s *Stream) verdict(c *connection, restart bool) (wait time.Duration, end error) {
-	err := c.info.Err
-	switch {
-	case err == nil: // Close, or 204
-		return 0, io.EOF
-	case s.ctx.Err() != nil:
-		return 0, err
-	case restart && !s.pressed:
-		s.pressed = true
-		return 0, nil
-	case restart: // again, without progress: as after a failure, but no policy is asked
-	case c.sent == nil: // Prepare or GetBody has failed
-		return 0, err
-	default:
-		if end := s.policy(c); end != nil {
-			return 0, end
-		}
-	}
-	wait, ok := s.delay(err)
-	if !ok {
-		return 0, fmt.Errorf("sse: giving up: %w", err)
-	}
-	return wait, nil
-}
-
-// policy returns nil to reconnect after c.info.Err, or the error that the stream ends with.
-func (s *Stream) policy(c *connection) error {
-	err := c.info.Err
-	again := false
-	switch {
-	case s.template.req == nil || errors.Is(err, errSpent):
-	case s.client.Reconnect != nil:
-		again = s.client.Reconnect(err)
-	default:
-		again = s.opened && !c.rejected && s.template.repeats(c.sent, err) && Transient(err)
-	}
-	switch {
-	case !again:
-		return err
-	case s.client.Prepare == nil && s.template.spent():
-		return fmt.Errorf("sse: cannot reconnect, the request's body has no GetBody: %w", err)
-	}
-	return nil
-}
-
-// progressed reports whether the connection got the stream on. A bare response does not,
-// or a server that accepts and closes would be hit at the base rate for ever; and neither
-// do events that leave the ID in force as it was, since the server may be replaying them.
-func (s *Stream) progressed(c *connection) bool {
-	if c.openedAt.IsZero() {
-		return false
-	}
-	wait := s.waited
-	if wait == 0 {
-		wait = s.reconnectionTime()
-	}
-	return c.anonymous || s.parser.LastEventID() != c.openedID || time.Since(c.openedAt) > wait
-}
-
-// sleep waits before the next connection. It returns why the stream is over instead, nil if
-// it is not. Restart cuts the wait short, once until there is progress.
-func (s *Stream) sleep(wait time.Duration) error {
-	if s.signal.takePending() && !s.pressed {
-		s.pressed, wait = true, 0
-	}
-	ctx, cancel := context.WithCancelCause(s.ctx)
-	defer cancel(nil)
-	pressed := s.pressed
-	if !s.signal.arm(func(cause error) {
-		if cause == errClosed || !pressed {
-			cancel(cause)
-		}
-	}) {
-		return io.EOF
-	}
-	defer s.signal.arm(nil)
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-		switch {
-		case s.ctx.Err() != nil:
-			return context.Cause(s.ctx)
-		case context.Cause(ctx) == errClosed:
-			return io.EOF
-		}
-		s.pressed, wait = true, 0
-	}
-	s.waited = wait
-	return nil
-}
-
-// report tells the trace of a connection that has been closed, and forgets it.
-func (s *Stream) report() {
-	c := s.conn
-	s.conn = nil
-	if c.begun && s.trace.Disconnect != nil {
-		c.info.LastEventID = s.resumeID
-		s.trace.Disconnect(c.info)
-	}
-}
-
 // Event returns the current event, in strings of its own. Its allocations are one for
 // the data, and one for the ID if that has changed.
 func (s *Stream) Event() Event { return s.parser.Event() }
@@ -424,7 +280,7 @@ func (s *Stream) Close() error {
 	return nil
 }
 
-// shut ends the stream where no Next runs.
+// shut ends the stream. No Next is running.
 func (s *Stream) shut() {
 	s.end = io.EOF
 	s.template.close()

@@ -11,8 +11,8 @@ import (
 // force.
 type Event struct{ Type, Data, LastEventID string }
 
-// A Corpus is a stream and what it says. It is made when it is measured: a heap full of
-// corpora would slow down those who allocate.
+// A Corpus is a stream and its meaning. It is made when it is measured: a heap full of
+// corpora would slow down the clients that allocate.
 type Corpus struct {
 	Name   string
 	About  string
@@ -106,7 +106,7 @@ func llm(name, about, lineEnd, content string) Corpus {
 	return corpus(name, about, 5000, "data: "+chunk+lineEnd+lineEnd, chunk)
 }
 
-// corpus returns n events that are all the same.
+// corpus returns n equal events.
 func corpus(name, about string, n int, wire, data string) Corpus {
 	return Corpus{
 		Name:   name,

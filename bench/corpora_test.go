@@ -60,8 +60,9 @@ func TestCorporaAreWhatTheirNamesSay(t *testing.T) {
 	assert.Equal(t, 100, strings.Count(streams["heartbeats"], ":")/1000-1)
 }
 
-// TestSubjects: what each client makes of each corpus. Who fails is shown as failing in
-// RESULTS.md; what fails is known here, so that a peer's new release shows.
+// TestSubjects: what each client makes of each corpus. A client that fails is shown as
+// failing in RESULTS.md. The failures are listed here, so that a new release of a peer that
+// changes one is noticed.
 func TestSubjects(t *testing.T) {
 	const decoded = "after 0 of 5000 events: gives JSON decoded, not the data"
 	fails := map[string]string{

@@ -91,8 +91,8 @@ var idlers = map[string]func(client *http.Client, url string, seen func()) error
 	},
 }
 
-// IdleSubjects are those who can hold an idle stream; net/http with a 4 KiB Read is the
-// measure.
+// IdleSubjects are the clients that can hold an idle stream. They are compared with
+// net/http and a Read of 4 KiB.
 var IdleSubjects = []string{"net/http", "sse.Parser", "sse.Events", "go-sse", "r3labs/sse", "donovanhide", "launchdarkly"}
 
 // Idle is what a client takes for each of many idle streams.

@@ -47,7 +47,7 @@ func message(typ string) string { return cmp.Or(typ, "message") }
 func drainOpenAI(r io.Reader) (n int, err error) {
 	d := openai.NewDecoder(response(r))
 	for d.Next() {
-		n += len(d.Event().Data) - 1 // it leaves the LF behind the last line
+		n += len(d.Event().Data) - 1 // it leaves the LF after the last line
 	}
 	return n, d.Err()
 }
@@ -66,7 +66,7 @@ func openAIEvents(r io.Reader) iter.Seq2[Event, error] {
 func drainAnthropic(r io.Reader) (n int, err error) {
 	d := anthropic.NewDecoder(response(r))
 	for d.Next() {
-		n += len(d.Event().Data) - 1 // it leaves the LF behind the last line
+		n += len(d.Event().Data) - 1 // it leaves the LF after the last line
 	}
 	return n, d.Err()
 }

@@ -42,7 +42,7 @@ func check(s Subject, c Corpus, limit time.Duration) error {
 // patience is for reading a corpus once: a hundred times what any of them has to take.
 const patience = 2 * time.Second
 
-// errNoIDs is Check's for those who read the data well and give no IDs.
+// errNoIDs is the error of Check for a client that reads the data well and gives no IDs.
 var errNoIDs = errors.New("gives no IDs")
 
 // Throughput is what one subject took for one corpus.
@@ -57,7 +57,7 @@ type Throughput struct {
 // measureThroughput times each subject on each corpus. A turn is one long stream: the corpus
 // again and again. In each of a corpus's rounds all subjects have a turn, in random order:
 // what slows the machine down for a while slows them all. Corpora of one event have five rounds.
-// Who fails a corpus is not timed on it, unless it only gives no IDs.
+// A client that fails a corpus is not timed on it, unless it only lacks the IDs.
 func measureThroughput(corpora []Corpus, subjects []Subject, rounds int, turn time.Duration) []Throughput {
 	var results []Throughput
 	for _, c := range corpora {

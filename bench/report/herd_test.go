@@ -110,8 +110,8 @@ type constant time.Duration
 
 func (c constant) NextBackOff() time.Duration { return time.Duration(c) }
 
-// TestHerd: ten thousand clients whose server is gone for five seconds do not come back all
-// at once, neither in the first second nor when it is there again.
+// TestHerd: ten thousand clients whose server is gone for five seconds do not reconnect at
+// the same moment, neither in the first second nor when the server is back.
 func TestHerd(t *testing.T) {
 	ours, last := simulate(t, nil)
 	fixed, _ := simulate(t, func(r time.Duration) sse.Backoff { return constant(r) })

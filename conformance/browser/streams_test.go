@@ -52,8 +52,8 @@ func hasten(b []byte) string {
 	return string(b) + "\nretry:20\n"
 }
 
-// types returns all that a parser may take for the type of one of the stream's events, be
-// it by mistake: a browser tells nobody of events that nobody listens to.
+// types returns everything that a parser may take, rightly or by mistake, for the type of
+// one of the stream's events: a browser only shows events that have a listener.
 func types(b []byte) []string {
 	seen := make(map[string]bool)
 	for _, ev := range reference.Parse(b, "").Events {

@@ -25,7 +25,7 @@ func (s eventStream) send(events ...string) {
 	}
 }
 
-// sendHalf sends an event as far as its middle.
+// sendHalf sends the first half of an event.
 func (s eventStream) sendHalf(event string) { s.send(event[:len(event)/2]) }
 
 // cut drops the connection, as a network does, and ends the handler.

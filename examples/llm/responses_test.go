@@ -126,7 +126,8 @@ func TestResponseResumption(t *testing.T) {
 	}
 }
 
-// What the service says of its own failure ends the stream, without another connection.
+// An event in which the service reports its own failure ends the stream, without another
+// connection.
 func TestResponseFailures(t *testing.T) {
 	for _, test := range []struct{ typ, data, err string }{
 		{"response.failed", `"response": {"status": "failed", "error": {"code": "server_error", "message": "The model crashed"}}`, "The model crashed (server_error)"},

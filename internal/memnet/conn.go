@@ -34,7 +34,7 @@ func (c *Conn) Close() error {
 	return nil
 }
 
-// CloseWrite ends the direction away from this end alone.
+// CloseWrite ends only the direction away from this end.
 func (c *Conn) CloseWrite() error {
 	c.out.end(io.EOF, net.ErrClosed)
 	return nil

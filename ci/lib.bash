@@ -1,0 +1,31 @@
+# What the scripts in this directory share. They source it, and then run in the root of the
+# repository.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+step() { printf '\n== %s\n' "$*"; }
+
+# modules prints the directory of each module: the root, and those nested in it.
+modules() { git ls-files go.mod '*/go.mod' | xargs -n1 dirname; }
+
+# tests runs go test. If a test fails, it prints all output; otherwise it prints the
+# packages, and the tests that were skipped, each after its reason.
+tests() {
+	local log status=0
+	log=$(mktemp)
+	if go test -v "$@" >"$log" 2>&1; then
+		awk '/^ *--- SKIP/ { print before; print } /^ok / { print } { before = $0 }' "$log"
+	else
+		status=1
+		cat "$log"
+	fi
+	rm -f "$log"
+	return $status
+}
+
+# race is the flag of the race detector, which needs a C compiler.
+race=-race
+if ! command -v "$(go env CC)" >/dev/null; then
+	race=
+	echo "skipped: the race detector needs a C compiler, and there is none"
+fi
