@@ -20,7 +20,7 @@ type exchange struct {
 	at      time.Duration   // since the server started
 	cancel  context.CancelFunc
 	status  string // of the response; "": none yet
-	body    []byte // as far as the client has read it, at most maxRecorded
+	body    []byte // up to where the client has read it, at most maxRecorded
 	more    int    // bytes that were read after these
 	err     error  // what ended it, if not the client and not the kit
 	endedAt time.Duration

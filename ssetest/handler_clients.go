@@ -39,26 +39,26 @@ func (tr *trial) head() {
 // client has for itself.
 func (tr *trial) secondClient() {
 	const window = (publishings + 1) * time.Second
-	alone := tr.stream()
+	solo := tr.stream()
 	first := tr.open(tr.srv, http.MethodGet, "")
 	synctest.Wait()
 	second := tr.open(tr.srv, http.MethodGet, "")
 	tr.observe(window, second)
 	want := 0 // events that are published while both are there
 	if tr.options.publish != nil {
-		want = min(publishings, alone.arrived(alone.start, window))
+		want = min(publishings, solo.arrived(solo.start, window))
 	}
 	tr.shared(first.events(), second.events(), want)
 	second.leave()
 	left := time.Now()
 	tr.observe(observed-left.Sub(first.start), first)
-	sinceThen := alone.bytesAfter(alone.start.Add(left.Sub(first.start)))
+	sinceThen := solo.bytesAfter(solo.start.Add(left.Sub(first.start)))
 	err := first.ended()
 	switch {
-	case first.full() || alone.full():
+	case first.full() || solo.full():
 	case err != nil && err != io.EOF:
 		tr.t.Errorf("ssetest: the stream of a first client was cut once there was a second: %v; when both reconnect, they cut each other's streams for ever", err)
-	case err == io.EOF && alone.ended() != io.EOF:
+	case err == io.EOF && solo.ended() != io.EOF:
 		tr.t.Errorf("ssetest: the stream of a first client ended once there was a second; when both reconnect, they end each other's streams for ever")
 	case first.bytesAfter(left) == 0 && sinceThen > 0:
 		tr.t.Errorf("ssetest: a first client gets nothing once a second has left; it stays connected, and does not notice it")

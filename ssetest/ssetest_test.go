@@ -19,7 +19,7 @@ func inAndOut(t *testing.T, f func(t *testing.T)) {
 	t.Run("in real time", f)
 }
 
-// clock is a handler of one's own: a tick for each interval, and comments before them.
+// clock is a handler: a tick for each interval, and comments before them.
 func clock(interval time.Duration) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/event-stream")
