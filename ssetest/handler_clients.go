@@ -21,7 +21,7 @@ func (tr *trial) clientLeaves() {
 	v.leave()
 	time.Sleep(maxLeaving)
 	if n := tr.active.Load(); n > 0 {
-		tr.t.Errorf("ssetest: the handler runs %s after its client left; clients that reconnect pile up, and so do what they hold; return when the request's Context is done", maxLeaving)
+		tr.t.Errorf("ssetest: the handler runs %s after its client left; clients that reconnect pile up, and so do what they hold; return when http.Request.Context is done", maxLeaving)
 	}
 }
 
@@ -57,17 +57,17 @@ func (tr *trial) secondClient() {
 	switch {
 	case first.full() || solo.full():
 	case err != nil && err != io.EOF:
-		tr.t.Errorf("ssetest: the stream of a first client was cut once there was a second: %v; when both reconnect, they cut each other's streams for ever", err)
+		tr.t.Errorf("ssetest: the stream of a first client was cut once there was a second: %v; when both reconnect, they cut each other's streams for ever (HTML §9.2.2: each EventSource has its own)", err)
 	case err == io.EOF && solo.ended() != io.EOF:
-		tr.t.Errorf("ssetest: the stream of a first client ended once there was a second; when both reconnect, they end each other's streams for ever")
+		tr.t.Errorf("ssetest: the stream of a first client ended once there was a second; when both reconnect, they end each other's streams for ever (HTML §9.2.2: each EventSource has its own)")
 	case first.bytesAfter(left) == 0 && sinceThen > 0:
-		tr.t.Errorf("ssetest: a first client gets nothing once a second has left; it stays connected, and does not notice it")
+		tr.t.Errorf("ssetest: a first client gets nothing once a second has left; it stays connected, and does not notice it (HTML §9.2.2: each EventSource has its own stream)")
 	}
 }
 
 // shared looks for events that only one of two clients got.
 func (tr *trial) shared(one, two []sse.Event, want int) {
-	const effect = "each loses what the other gets; send each event to each client"
+	const effect = "each loses what the other gets; send each event to each client (HTML §9.2.2: each EventSource has its own stream)"
 	fewer := min(len(one), len(two))
 	switch {
 	case fewer == 0 && len(one)+len(two) > 0:

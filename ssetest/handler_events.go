@@ -22,12 +22,12 @@ func (tr *trial) flushed() {
 		tr.t.Skipf("ssetest: there was no response within %s, and nothing that should have been sent", observed)
 	}
 	if len(v.events()) == 0 {
-		tr.t.Fatalf("ssetest: no event came within %s; does the handler flush each event, and end it by an empty line (HTML §9.2.6)? Does it need WithPublish?", observed)
+		tr.t.Fatalf("ssetest: no event came to the client within %s; does the handler flush each event, and end it by an empty line (HTML §9.2.6)? Does it need WithPublish?", observed)
 	}
 	tr.finished(v)
 	for i, at := range tr.published {
 		if v.arrived(at, maxDelay) == 0 && !v.over {
-			tr.t.Fatalf("ssetest: what was published at %s (number %d) brought no event within %s; clients get it late, with the next event or heartbeat, or never; send and flush it at once", at.Sub(v.start), i+1, maxDelay)
+			tr.t.Fatalf("ssetest: what was published at %s (number %d) brought no event within %s; clients get it late, with the next event or heartbeat, or never; send and flush it at once (http.ResponseController.Flush)", at.Sub(v.start), i+1, maxDelay)
 		}
 	}
 }
@@ -161,13 +161,13 @@ func (tr *trial) resumption() {
 	got := tr.resume(id).events()
 	switch {
 	case len(got) == 0:
-		tr.t.Fatalf("ssetest: after Last-Event-ID %q no event came, though %d had followed it; clients that reconnect lose them (HTML §9.2.3)", id, len(missed))
+		tr.t.Fatalf("ssetest: after Last-Event-ID %q no event came, though %d had followed it; clients that reconnect lose them (HTML §9.2.4)", id, len(missed))
 	case got[0].LastEventID == id:
-		tr.t.Fatalf("ssetest: after Last-Event-ID %q the event with that ID came again; clients that reconnect get it twice; continue after it", id)
+		tr.t.Fatalf("ssetest: after Last-Event-ID %q the event with that ID came again; clients that reconnect get it twice; continue after it (HTML §9.2.4)", id)
 	}
 	for i := range min(len(got), len(missed)) {
 		if want := missed[i].LastEventID; got[i].LastEventID != want {
-			tr.t.Fatalf("ssetest: after Last-Event-ID %q event %d has the ID %q, and not %q as before; clients that reconnect lose events, or get them again", id, i+1, got[i].LastEventID, want)
+			tr.t.Fatalf("ssetest: after Last-Event-ID %q event %d has the ID %q, and not %q as before; clients that reconnect lose events, or get them again (HTML §9.2.4)", id, i+1, got[i].LastEventID, want)
 		}
 	}
 
@@ -183,7 +183,7 @@ func (tr *trial) resumption() {
 	tr.streams(newest, last)
 	for _, ev := range newest.events() {
 		if known[ev.LastEventID] {
-			tr.t.Fatalf("ssetest: after Last-Event-ID %q, the last one, an old event came again, with the ID %q; clients that reconnect get events twice", last, ev.LastEventID)
+			tr.t.Fatalf("ssetest: after Last-Event-ID %q, the last one, an old event came again, with the ID %q; clients that reconnect get events twice (HTML §9.2.4)", last, ev.LastEventID)
 		}
 	}
 }
@@ -191,7 +191,7 @@ func (tr *trial) resumption() {
 func (tr *trial) unknownID() {
 	all := tr.stream().events()
 	if got := tr.resume("ssetest-no-such-id").events(); len(all) > 0 && len(got) == 0 {
-		tr.t.Errorf("ssetest: after an unknown Last-Event-ID no event came; clients that were away for long stay without events, and do not notice it; start where you can")
+		tr.t.Errorf("ssetest: after an unknown Last-Event-ID no event came; clients that were away for long stay without events, and do not notice it (HTML §9.2.4); start where you can")
 	}
 }
 
@@ -207,9 +207,9 @@ func (tr *trial) retry() {
 		case err != nil && !errors.Is(err, strconv.ErrRange):
 			tr.t.Fatalf("ssetest: retry is %q; clients ignore it unless it is a number of milliseconds in digits (HTML §9.2.6)", value)
 		case err != nil || d < minRetry:
-			tr.t.Fatalf("ssetest: retry is %q milliseconds; below %s clients that reconnect flood the server, and may be shut out", value, minRetry)
+			tr.t.Fatalf("ssetest: retry is %q milliseconds, and becomes the time to reconnect (HTML §9.2.6); below %s clients that reconnect flood the server, and may be shut out", value, minRetry)
 		case d > maxRetry:
-			tr.t.Fatalf("ssetest: retry is %q milliseconds; above %s clients that lost the connection stay away", value, maxRetry)
+			tr.t.Fatalf("ssetest: retry is %q milliseconds, and becomes the time to reconnect (HTML §9.2.6); above %s clients that lost the connection stay away", value, maxRetry)
 		}
 	}
 }

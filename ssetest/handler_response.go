@@ -37,7 +37,7 @@ func (tr *trial) headerAtOnce() {
 }
 
 func (tr *trial) headerOf(v *view, whose string) {
-	const effect = "until then clients do not know that they are connected, and those with a timeout for the header drop the connection; flush the header before the first event"
+	const effect = "until then clients do not know that they are connected (HTML §9.2.3), and those with a timeout for the header drop the connection; flush the header before the first event"
 	limit := v.start.Add(maxHeader)
 	if v.resp != nil && v.header <= maxHeader {
 		return
@@ -90,11 +90,11 @@ func (tr *trial) http2() {
 	v := tr.watch(tr.serve(true), "")
 	switch {
 	case v.resp == nil:
-		tr.t.Fatalf("ssetest: over HTTP/2 there was no response within %s: %v; browsers use HTTP/2 wherever TLS offers it", observed, v.err)
+		tr.t.Fatalf("ssetest: over HTTP/2 there was no response within %s: %v; browsers and other clients use HTTP/2 wherever TLS offers it (RFC 9113 §3.2)", observed, v.err)
 	case plain.resp.StatusCode == http.StatusOK && v.resp.StatusCode != http.StatusOK:
-		tr.t.Fatalf("ssetest: over HTTP/2 the status is %q, and 200 over HTTP/1.1; does the handler hijack the connection, which HTTP/2 does not have (http.Hijacker)? Browsers use HTTP/2 wherever TLS offers it", v.resp.Status)
+		tr.t.Fatalf("ssetest: over HTTP/2 the status is %q, and 200 over HTTP/1.1; does the handler hijack the connection, which HTTP/2 does not have (http.Hijacker)? Browsers and other clients use HTTP/2 wherever TLS offers it (RFC 9113 §3.2)", v.resp.Status)
 	case len(plain.events()) > 0 && len(v.events()) == 0:
-		tr.t.Fatalf("ssetest: over HTTP/2 no event came within %s, and %d over HTTP/1.1; browsers use HTTP/2 wherever TLS offers it", observed, len(plain.events()))
+		tr.t.Fatalf("ssetest: over HTTP/2 no event came within %s, and %d over HTTP/1.1; browsers and other clients use HTTP/2 wherever TLS offers it (RFC 9113 §3.2)", observed, len(plain.events()))
 	}
 	r := tr.recordOf(v)
 	r.mu.Lock()

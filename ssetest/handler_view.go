@@ -192,7 +192,7 @@ func (tr *trial) resume(lastEventID string) *view {
 func (tr *trial) streams(v *view, lastEventID string) {
 	switch {
 	case v.resp == nil:
-		tr.t.Fatalf("ssetest: after Last-Event-ID %q there was no response within %s (%v); clients that reconnect wait for it, and time out", lastEventID, observed, v.err)
+		tr.t.Fatalf("ssetest: after Last-Event-ID %q there was no response within %s (%v); clients that reconnect (HTML §9.2.4) wait for it, and time out", lastEventID, observed, v.err)
 	case v.resp.StatusCode != http.StatusOK:
 		tr.t.Fatalf("ssetest: after Last-Event-ID %q the status is %q; only 200 opens an event stream (HTML §9.2.3), so that clients that were away end, or ask for ever; start where you can", lastEventID, v.resp.Status)
 	}

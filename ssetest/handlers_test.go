@@ -108,7 +108,7 @@ type hub struct {
 	mu      sync.Mutex
 	events  []string
 	clients map[chan struct{}]bool
-	next    int // of those who share
+	next    int // for clients that share
 }
 
 func (h *hub) publish(int) {

@@ -208,8 +208,8 @@ func TestStreamsEnd(t *testing.T) {
 	}
 }
 
-// TestReaderFails: each of a Reader's methods, when it should; and the test goes on with
-// the same stream after it.
+// TestReaderFails: each of a Reader's methods fails when it should, and the test continues
+// on the same stream.
 func TestReaderFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := new(board)
