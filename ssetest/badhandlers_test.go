@@ -206,10 +206,35 @@ var badHandlers = []struct {
 		return false
 	}})},
 
+	{"cuts streams at a HEAD request", "HEAD", func() (http.Handler, []Option) {
+		var heads atomic.Int32
+		return feed{
+			before: func(_ http.ResponseWriter, r *http.Request) bool {
+				if r.Method == http.MethodHead {
+					heads.Add(1)
+				}
+				return false
+			},
+			sleep: func(r *http.Request, d time.Duration) bool {
+				before := heads.Load()
+				left := pause(r, d)
+				if heads.Load() != before {
+					panic(http.ErrAbortHandler)
+				}
+				return left
+			},
+		}, nil
+	}},
+
 	{"cuts the stream of the first client", "second client", func() (http.Handler, []Option) {
 		var last atomic.Pointer[http.Request]
 		return feed{
-			before: func(_ http.ResponseWriter, r *http.Request) bool { last.Store(r); return false },
+			before: func(_ http.ResponseWriter, r *http.Request) bool {
+				if r.Method == http.MethodGet {
+					last.Store(r)
+				}
+				return false
+			},
 			sleep: func(r *http.Request, d time.Duration) bool {
 				left := pause(r, d)
 				if last.Load() != r {
@@ -246,9 +271,11 @@ var badHandlers = []struct {
 	{"nothing for a second client", "second client", func() (http.Handler, []Option) {
 		var clients atomic.Int32
 		return feed{before: func(w http.ResponseWriter, r *http.Request) bool {
-			defer clients.Add(1)
-			if clients.Load() == 0 {
-				go func() { <-r.Context().Done(); clients.Store(0) }()
+			if r.Method == http.MethodHead {
+				return false
+			}
+			go func() { <-r.Context().Done(); clients.Add(-1) }()
+			if clients.Add(1) == 1 {
 				return false
 			}
 			_ = http.NewResponseController(w).Flush()

@@ -76,5 +76,11 @@ func (g *guard) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return http.NewResponseController(g.ResponseWriter).Hijack()
 }
 
+// CloseNotify makes a guard an http.CloseNotifier, which is deprecated, but which gin's
+// streams insist on.
+func (g *guard) CloseNotify() <-chan bool {
+	return g.ResponseWriter.(interface{ CloseNotify() <-chan bool }).CloseNotify()
+}
+
 // Unwrap serves http.ResponseController: deadlines, full duplex.
 func (g *guard) Unwrap() http.ResponseWriter { return g.ResponseWriter }

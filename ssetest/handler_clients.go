@@ -33,6 +33,15 @@ func (tr *trial) head() {
 		tr.t.Errorf("ssetest: the handler runs %s after a HEAD request; its client waits, and the connection stays occupied; return after the header (RFC 9110 §9.3.2); 405 serves, too", maxHEAD)
 	}
 	v.leave()
+
+	first := tr.open(tr.srv, http.MethodGet, "")
+	synctest.Wait()
+	tr.open(tr.srv, http.MethodHead, "")
+	time.Sleep(maxHEAD)
+	synctest.Wait()
+	if err := first.ended(); first.opened() && err != nil && err != io.EOF {
+		tr.t.Errorf("ssetest: a HEAD request cut the stream of another client: %v; it should change nothing (RFC 9110 §9.2.1)", err)
+	}
 }
 
 // secondClient compares a stream on which a second client comes and leaves with one that a

@@ -3,6 +3,7 @@ package ssetest
 import (
 	"bufio"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -182,6 +183,17 @@ func TestGoodHandlers(t *testing.T) {
 			time.Sleep(min(d, maxLeaving-time.Second))
 			return r.Context().Err() != nil
 		}})
+	})
+	t.Run("POST only", func(t *testing.T) {
+		TestHandler(t, feed{before: func(w http.ResponseWriter, r *http.Request) bool {
+			if body, _ := io.ReadAll(r.Body); r.Method != http.MethodPost || string(body) != "question" {
+				http.Error(w, "POST a question", http.StatusMethodNotAllowed)
+				return true
+			}
+			return false
+		}}, WithRequest(func(r *http.Request) {
+			r.Method, r.Body, r.ContentLength = http.MethodPost, io.NopCloser(strings.NewReader("question")), int64(len("question"))
+		}))
 	})
 	t.Run("behind a path, with a token", func(t *testing.T) {
 		mux := http.NewServeMux()

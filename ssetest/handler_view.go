@@ -100,6 +100,9 @@ func (tr *trial) open(srv *Server, method, lastEventID string) *view {
 	}
 	if tr.options.request != nil {
 		tr.options.request(req)
+		if method == http.MethodHead {
+			req.Method = method
+		}
 	}
 	v := &view{start: time.Now(), cancel: cancel, done: make(chan struct{})}
 	tr.t.Cleanup(v.leave)
@@ -227,6 +230,13 @@ func (v *view) events() (events []sse.Event) {
 func (v *view) lines() []string {
 	lines := strings.Split(strings.TrimPrefix(lineEnds.Replace(v.text()), "\ufeff"), "\n")
 	return lines[:len(lines)-1]
+}
+
+// opened reports whether there is a header.
+func (v *view) opened() bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.resp != nil
 }
 
 // ended returns what ended the response, nil if it has not ended.

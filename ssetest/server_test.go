@@ -161,6 +161,32 @@ func TestCloseConnections(t *testing.T) {
 	})
 }
 
+// TestResponseWriter: handlers find the interfaces that net/http's ResponseWriter has.
+func TestResponseWriter(t *testing.T) {
+	inAndOut(t, func(t *testing.T) {
+		left := make(chan struct{})
+		srv := ssetest.NewServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/raw" {
+				conn, _, err := w.(http.Hijacker).Hijack()
+				if err == nil {
+					_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: raw\n\n")
+					_ = conn.Close()
+				}
+				return
+			}
+			w.Header().Set("Content-Type", "text/event-stream")
+			_, _ = w.(io.StringWriter).WriteString("data: 1\n\n")
+			w.(http.Flusher).Flush()
+			<-w.(interface{ CloseNotify() <-chan bool }).CloseNotify()
+			close(left)
+		}))
+		client := sse.Client{HTTPClient: srv.Client()}
+		require.Equal(t, "1", ssetest.Take(t, client.Get(t.Context(), srv.URL()), 1)[0].Data)
+		<-left
+		require.Equal(t, "raw", ssetest.Take(t, client.Get(t.Context(), srv.URL()+"/raw"), 1)[0].Data)
+	})
+}
+
 // TestReceived: the first 64 KiB of each response are kept.
 func TestReceived(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
