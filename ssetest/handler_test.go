@@ -114,18 +114,8 @@ func TestGoodHandlers(t *testing.T) {
 	})
 	t.Run("flushes ten times a second", func(t *testing.T) {
 		TestHandler(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			ctx := r.Context()
-			_ = http.NewResponseController(w).SetWriteDeadline(time.Time{})
-			flush := make(chan func())
-			go func() {
-				for ctx.Err() == nil {
-					select {
-					case <-time.After(100 * time.Millisecond):
-						(<-flush)()
-					case <-ctx.Done():
-					}
-				}
-			}()
+			tenth := time.NewTicker(100 * time.Millisecond)
+			defer tenth.Stop()
 			wait := func(r *http.Request, d time.Duration) bool {
 				for end := time.After(d); ; {
 					select {
@@ -133,7 +123,8 @@ func TestGoodHandlers(t *testing.T) {
 						return false
 					case <-r.Context().Done():
 						return true
-					case flush <- func() { _ = http.NewResponseController(w).Flush() }:
+					case <-tenth.C:
+						_ = http.NewResponseController(w).Flush()
 					}
 				}
 			}
