@@ -76,15 +76,10 @@ func readerOfCall() *Reader {
 
 // ends reports whether the kit ends the stream of x. The caller holds s.mu.
 func (s *Server) ends(x *exchange) bool {
-	switch {
-	case x.ctx.Err() != nil: // the client's own end comes first
-		return false
-	case x.reader != nil && x.reader.ending.Load():
-		return true
-	case x.reader == nil && s.endingStrays > 0:
-		return true
+	if x.reader == nil {
+		return s.ended || s.endingStrays > 0
 	}
-	return s.ended
+	return s.ended || x.reader.ending.Load()
 }
 
 // endStreams ends all streams of the server's clients, now and from now on.

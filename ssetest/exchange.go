@@ -14,10 +14,9 @@ const maxRecorded = 64 << 10 // bytes of each response that are kept for failure
 // An exchange is a request and what was read of its response.
 type exchange struct {
 	server  *Server
-	request *http.Request   // a copy, without the body
-	ctx     context.Context // the client's
-	reader  *Reader         // whose stream made the request; nil: not known
-	at      time.Duration   // since the server started
+	request *http.Request // a copy, without the body
+	reader  *Reader       // whose stream made the request; nil: not known
+	at      time.Duration // since the server started
 	cancel  context.CancelFunc
 	status  string // of the response; "": none yet
 	body    []byte // up to where the client has read it, at most maxRecorded
@@ -26,17 +25,15 @@ type exchange struct {
 	endedAt time.Duration
 }
 
-// endedError is what the body of a stream returns when the kit ends the stream. It is a
-// cut connection's error, so that nothing unfinished is delivered. It is also that of a
-// refusal for good, so that a client does not wait for its next attempt unless its policy
-// reconnects after everything; then the answer to that attempt is 204.
+// endedError is what the body of a stream returns when the kit ends the stream. It is not
+// io.EOF, so that nothing unfinished is delivered. It is that of a refusal for good, so that
+// a client does not wait for its next attempt unless its policy reconnects after everything;
+// then the answer to that attempt is 204.
 type endedError struct{}
 
 func (endedError) Error() string { return "ssetest: the test has left the stream" }
 
-func (endedError) Unwrap() []error {
-	return []error{io.ErrUnexpectedEOF, &sse.ResponseError{StatusCode: http.StatusGone}}
-}
+func (endedError) Unwrap() error { return &sse.ResponseError{StatusCode: http.StatusGone} }
 
 // recordingTransport is the transport of a Server's client.
 type recordingTransport Server
@@ -45,7 +42,7 @@ func (rt *recordingTransport) RoundTrip(r *http.Request) (*http.Response, error)
 	s := (*Server)(rt)
 	ctx, cancel := context.WithCancel(r.Context())
 	x := &exchange{
-		server: s, request: r.Clone(context.Background()), ctx: r.Context(), reader: readerOfCall(),
+		server: s, request: r.Clone(context.Background()), reader: readerOfCall(),
 		at: time.Since(s.start), cancel: cancel,
 	}
 	if x.reader != nil {
@@ -109,7 +106,7 @@ func (b *recordingBody) Read(p []byte) (int, error) {
 	switch {
 	case err == nil:
 		return n, nil
-	case err != io.EOF && x.server.ends(x):
+	case x.server.ends(x):
 		return n, endedError{}
 	}
 	x.err, x.endedAt = err, time.Since(x.server.start)

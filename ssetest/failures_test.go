@@ -76,6 +76,22 @@ connections:
     | 
 `, fails(t, func(t testing.TB) { ssetest.Take(t, get(t, ssetest.NewScriptedServer(t, stall)), 2) }))
 
+	// What ended a connection is shown, also before its header and within an event.
+	require.Equal(t, `ssetest: want 1 events, got 0, then the stream ended without an error
+events:
+  none
+connections:
+  0s: GET /: 200 OK
+    | data: half
+    0s: unexpected EOF
+  1s: GET /
+    1s: EOF
+  2s: GET /: 204 No Content
+`, fails(t, func(t testing.TB) {
+		half := func(c *ssetest.Conn) { c.Write("data: half"); c.Abort() }
+		ssetest.Take(t, get(t, ssetest.NewScriptedServer(t, half, (*ssetest.Conn).Abort)), 1)
+	}))
+
 	require.Contains(t, fails(t, func(t testing.TB) {
 		ssetest.Await(t, get(t, ssetest.NewScriptedServer(t, stall)), "e")
 	}), `want an event of type "e", got 1 others, then nothing for 168h0m0s`)

@@ -67,6 +67,10 @@ func TestGoodHandlers(t *testing.T) {
 		h := new(hub)
 		TestHandler(t, h, WithPublish(h.publish))
 	})
+	t.Run("a hub that keeps five events", func(t *testing.T) {
+		h := &hub{keep: 5}
+		TestHandler(t, h, WithPublish(h.publish))
+	})
 	t.Run("a hub with a goroutine", func(t *testing.T) {
 		var publish func(n int)
 		TestHandler(t, nil, WithPublish(func(n int) { publish(n) }), WithNew(func(t testing.TB) http.Handler {
@@ -171,8 +175,11 @@ func TestGoodHandlers(t *testing.T) {
 	})
 	t.Run("returns some time after its client", func(t *testing.T) {
 		TestHandler(t, feed{sleep: func(r *http.Request, d time.Duration) bool {
-			time.Sleep(min(d, maxLeaving-time.Second))
-			return r.Context().Err() != nil
+			left := pause(r, d)
+			if left {
+				time.Sleep(29 * time.Second)
+			}
+			return left
 		}})
 	})
 	t.Run("POST only", func(t *testing.T) {
@@ -330,4 +337,18 @@ func TestHandlerItself(t *testing.T) {
 		require.Contains(t, line, "ssetest: TestHandlerItself/media_type: fake time has not passed for 50ms")
 		require.Contains(t, line, "See ssetest.WithNew")
 	})
+}
+
+// TestRecord: the header is the one that was sent, and chunks have a limit.
+func TestRecord(t *testing.T) {
+	r, h := new(record), make(http.Header)
+	h.Set("A", "before")
+	r.write(h, "")
+	h.Set("A", "after")
+	for range 10 {
+		r.write(h, strings.Repeat("x", maxObserved/2))
+	}
+	require.Equal(t, "before", r.header.Get("A"))
+	require.Len(t, r.chunks, 2)
+	(*record)(nil).write(h, "") // a server that no trial has
 }

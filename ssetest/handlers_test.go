@@ -104,6 +104,7 @@ func text(format string) func(int) string {
 type hub struct {
 	shares bool // an event goes to one client only
 	queue  bool // what is published waits for five seconds
+	keep   int  // events for clients that reconnect; 0: all
 
 	mu      sync.Mutex
 	events  []string
@@ -150,6 +151,9 @@ func (h *hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if h.shares && r.Header.Get("Last-Event-ID") == "" {
 			sent = max(sent, h.next)
 			h.next = len(h.events)
+		}
+		if h.keep > 0 {
+			sent = max(sent, len(h.events)-h.keep)
 		}
 		for ; sent < len(h.events); sent++ {
 			_, _ = out.WriteString(h.events[sent])

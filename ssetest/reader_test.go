@@ -190,8 +190,13 @@ func TestStreamsEnd(t *testing.T) {
 					client := client
 					client.HTTPClient = srv.Client()
 					ended := false
+					var last error
 					r := ssetest.Open(f, func(yield func(sse.Event, error) bool) {
-						client.Get(context.Background(), srv.URL())(yield)
+						for ev, err := range client.Get(context.Background(), srv.URL()) {
+							if last = err; !yield(ev, err) {
+								break
+							}
+						}
 						ended = true
 					})
 					if what != "header" {
@@ -202,6 +207,9 @@ func TestStreamsEnd(t *testing.T) {
 					f.End()
 					require.Empty(t, f.Messages())
 					require.True(t, ended)
+					if what == "header" {
+						require.NoError(t, last)
+					}
 				})
 			})
 		}
@@ -320,6 +328,7 @@ func TestNoEventsEndsItsOwnStream(t *testing.T) {
 			require.Equal(t, "a", r.Take(1)[0].Data)
 		}
 		require.Equal(t, "a<nil>", <-got)
+		require.Len(t, srv.Requests(), 7, "a stream that was cut reconnects")
 	})
 }
 
@@ -349,11 +358,87 @@ func TestStreamOnAnotherGoroutine(t *testing.T) {
 			for range results {
 			}
 		}
-		ssetest.NoEvents(t, elsewhere, 20*time.Millisecond)
-		require.Len(t, srv.Requests(), 1)
 		r := ssetest.Open(t, client.Get(t.Context(), srv.URL()))
 		r.NoEvents(20 * time.Millisecond)
+		ssetest.NoEvents(t, elsewhere, 20*time.Millisecond)
+		require.Eventually(t, func() bool { return b.audience() == 1 }, 10*time.Second, time.Millisecond)
 		b.publish("a")
 		require.Equal(t, "a", r.Take(1)[0].Data)
+		require.Len(t, srv.Requests(), 2)
+
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, srv.URL(), nil)
+		require.NoError(t, err)
+		resp, err := srv.Client().Do(req)
+		require.NoError(t, err)
+		require.Equal(t, http.StatusOK, resp.StatusCode, "later streams are not ended")
+		require.NoError(t, resp.Body.Close())
 	})
+}
+
+// TestNoEventsTakesItsTime, and no more, whatever the policy: the server can be used again.
+func TestNoEventsTakesItsTime(t *testing.T) {
+	for name, script := range map[string]ssetest.Script{
+		"header": (*ssetest.Conn).Wait,
+		"event":  func(c *ssetest.Conn) { c.Write(":\n"); c.Wait() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				srv := ssetest.NewScriptedServer(t, script, func(c *ssetest.Conn) { c.Send(sse.Event{Data: "a"}); c.Wait() })
+				client := sse.Client{
+					HTTPClient: srv.Client(),
+					Reconnect:  func(error) bool { return true },
+					NewBackoff: func(time.Duration) sse.Backoff { return backoff.NewConstantBackOff(time.Millisecond) },
+				}
+				start := time.Now()
+				ssetest.NoEvents(t, client.Get(t.Context(), srv.URL()), time.Hour)
+				require.InDelta(t, time.Hour, time.Since(start), float64(2*time.Second))
+				require.Len(t, srv.Requests(), 1)
+				require.Equal(t, "a", ssetest.Take(t, client.Get(t.Context(), srv.URL()), 1)[0].Data)
+			})
+		})
+	}
+}
+
+// TestStreamsOfNoReader end with the test, too: on connections of net/http and on one that a
+// handler has taken over, whatever their policy, and without a context that ends.
+func TestStreamsOfNoReader(t *testing.T) {
+	for name, handler := range map[string]http.HandlerFunc{
+		"waits": func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "text/event-stream")
+			_ = http.NewResponseController(w).Flush()
+			<-r.Context().Done()
+		},
+		"refuses": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) },
+		"hijacks": func(w http.ResponseWriter, _ *http.Request) {
+			conn, _, err := http.NewResponseController(w).Hijack()
+			if err == nil {
+				_, _ = conn.Write([]byte("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"))
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inAndOut(t, func(t *testing.T) {
+				f := ssetest.NewFakeTB(t)
+				srv := ssetest.NewServer(f, handler)
+				client := sse.Client{
+					HTTPClient: srv.Client(),
+					Reconnect:  func(error) bool { return true },
+					NewBackoff: func(time.Duration) sse.Backoff { return backoff.NewConstantBackOff(time.Millisecond) },
+				}
+				ended := make(chan error)
+				go func() {
+					var last error
+					for _, err := range client.Get(context.Background(), srv.URL()) {
+						last = err
+					}
+					ended <- last
+				}()
+				require.Eventually(t, func() bool { return len(srv.Requests()) > 0 }, 10*time.Second, time.Millisecond)
+				time.Sleep(5 * time.Millisecond)
+				f.End()
+				require.NoError(t, <-ended)
+				require.Empty(t, f.Messages())
+			})
+		})
+	}
 }
