@@ -18,6 +18,12 @@ var badHandlers = []struct {
 	{"no Content-Type", "media type", of(feed{header: func(h http.Header) { h["Content-Type"] = nil }})},
 	{"Latin-1", "media type", of(feed{header: header("Content-Type", "text/event-stream; charset=latin1")})},
 
+	{"not found", "media type", func() (http.Handler, []Option) { return http.NotFoundHandler(), nil }},
+	{"a stream of a failure", "media type", of(feed{before: func(w http.ResponseWriter, _ *http.Request) bool {
+		w.WriteHeader(http.StatusInternalServerError)
+		return false
+	}})},
+
 	{"header after a while", "header at once", of(feed{before: func(_ http.ResponseWriter, r *http.Request) bool {
 		return r.Method == http.MethodGet && pause(r, time.Second+time.Millisecond)
 	}})},
@@ -43,6 +49,8 @@ var badHandlers = []struct {
 	{"for caches", "no caching", of(feed{header: header("Cache-Control", "public, max-age=60")})},
 
 	{"lets nginx buffer", "no proxy buffering", of(feed{header: func(h http.Header) { h.Del("X-Accel-Buffering") }})},
+
+	{"wants nginx to buffer", "no proxy buffering", of(feed{header: header("X-Accel-Buffering", "yes")})},
 
 	{"Connection: keep-alive", "HTTP/2", of(feed{header: header("Connection", "keep-alive")})},
 	{"connection: close", "HTTP/2", of(feed{header: func(h http.Header) { h["connection"] = []string{"close"} }})},
@@ -129,6 +137,18 @@ var badHandlers = []struct {
 		}
 		return 0
 	}})},
+	{"leaves out a later one", "resumption", func() (http.Handler, []Option) {
+		var start atomic.Int32
+		return feed{first: func(r *http.Request) int {
+			start.Store(int32(lastID(r)))
+			return lastID(r)
+		}, event: func(n int) string {
+			if s := int(start.Load()); s > 0 && n == s+2 {
+				return ": left out\n\n"
+			}
+			return fmt.Sprintf("id: %d\ndata: %d\n\n", n, n)
+		}}, nil
+	}},
 	{"repeats all after the newest", "resumption", of(feed{first: func(r *http.Request) int { return lastID(r) % 30 }})},
 	{"refuses to resume", "resumption", of(feed{before: func(w http.ResponseWriter, r *http.Request) bool {
 		n := lastID(r)
@@ -226,31 +246,8 @@ var badHandlers = []struct {
 		}, nil
 	}},
 
-	{"cuts the stream of the first client", "second client", func() (http.Handler, []Option) {
-		var last atomic.Pointer[http.Request]
-		return feed{
-			before: func(_ http.ResponseWriter, r *http.Request) bool {
-				if r.Method == http.MethodGet {
-					last.Store(r)
-				}
-				return false
-			},
-			sleep: func(r *http.Request, d time.Duration) bool {
-				left := pause(r, d)
-				if last.Load() != r {
-					panic(http.ErrAbortHandler)
-				}
-				return left
-			},
-		}, nil
-	}},
-	{"ends the stream of the first client", "second client", func() (http.Handler, []Option) {
-		var last atomic.Pointer[http.Request]
-		return feed{
-			before: func(_ http.ResponseWriter, r *http.Request) bool { last.Store(r); return false },
-			sleep:  func(r *http.Request, d time.Duration) bool { return pause(r, d) || last.Load() != r },
-		}, nil
-	}},
+	{"cuts the stream of the first client", "second client", replaces(func() { panic(http.ErrAbortHandler) })},
+	{"ends the stream of the first client", "second client", replaces(func() {})},
 	{"forgets the first client with the second", "second client", func() (http.Handler, []Option) {
 		var clients, left atomic.Int32
 		return feed{sleep: func(r *http.Request, d time.Duration) bool {
@@ -304,4 +301,31 @@ var badHandlers = []struct {
 			return true
 		}}, nil
 	}},
+}
+
+// replaces is a feed that ends a client's stream some time after the next client has come.
+func replaces(end func()) func() (http.Handler, []Option) {
+	type visit struct {
+		r  *http.Request
+		at time.Time
+	}
+	return func() (http.Handler, []Option) {
+		var last atomic.Pointer[visit]
+		return feed{
+			before: func(_ http.ResponseWriter, r *http.Request) bool {
+				if r.Method == http.MethodGet {
+					last.Store(&visit{r, time.Now()})
+				}
+				return false
+			},
+			sleep: func(r *http.Request, d time.Duration) bool {
+				left := pause(r, d)
+				if next := last.Load(); next.r != r && time.Since(next.at) > 15*time.Second {
+					end()
+					return true
+				}
+				return left
+			},
+		}, nil
+	}
 }

@@ -18,8 +18,11 @@ func (tr *trial) flushed() {
 	if at, late := tr.late(v); late > 0 {
 		tr.t.Fatalf("ssetest: the event that the handler wrote %s after the request did not reach its client for %s; flush each event, or clients get it late or never: net/http keeps up to 2 KiB back (http.ResponseController.Flush)", at.Sub(v.start), late)
 	}
-	if v.resp == nil {
+	switch {
+	case v.resp == nil:
 		tr.t.Skipf("ssetest: there was no response within %s, and nothing that should have been sent", observed)
+	case v.resp.StatusCode != http.StatusOK:
+		tr.t.Skipf("ssetest: the status is %q: see the subtest about the media type", v.resp.Status)
 	}
 	if len(v.events()) == 0 {
 		tr.t.Fatalf("ssetest: no event came to the client within %s; does the handler flush each event, and end it by an empty line (HTML §9.2.6)? Does it need WithPublish?", observed)
@@ -35,7 +38,7 @@ func (tr *trial) flushed() {
 // late returns the first event that the handler wrote and that did not reach its client at
 // once, and how late it was.
 func (tr *trial) late(v *view) (at time.Time, late time.Duration) {
-	written := tr.recordOf(v).events()
+	written := tr.lastRecord().events()
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	size, i := 0, 0
@@ -47,8 +50,6 @@ func (tr *trial) late(v *view) (at time.Time, late time.Duration) {
 		arrived := v.until
 		if size >= ev.end {
 			arrived = v.chunks[i-1].at
-		} else if v.over {
-			break
 		}
 		if late := arrived.Sub(ev.at); late > maxDelay {
 			return ev.at, late
@@ -99,9 +100,6 @@ func (tr *trial) lineBreaks() {
 }
 
 func (tr *trial) heartbeat() {
-	quiet := *tr.options
-	quiet.publish = nil
-	tr.options = &quiet
 	v := tr.stream()
 	at := make([]time.Time, 0, len(v.chunks)+1)
 	for _, c := range v.chunks {
@@ -132,11 +130,8 @@ func (tr *trial) ids() {
 		}
 		found = true
 		id = strings.TrimPrefix(id, " ")
-		switch {
-		case strings.Contains(id, "\x00"):
-			tr.t.Fatalf("ssetest: the ID %q has a NUL; clients ignore it (HTML §9.2.6), and resume after an older event", id)
-		case !sse.Resumable(id):
-			tr.t.Fatalf("ssetest: no Last-Event-ID header can carry an ID of %d bytes, %.64q; clients resume after an older event, or are refused (net/http and nginx limit a request's header); at most 8 KiB without control characters", len(id), id)
+		if !sse.Resumable(id) {
+			tr.t.Fatalf("ssetest: no Last-Event-ID header can carry an ID of %d bytes, %.64q; clients ignore one with a NUL (HTML §9.2.6), and with others they resume after an older event, or are refused (net/http and nginx limit a request's header); at most 8 KiB without control characters", len(id), id)
 		}
 	}
 	if events := len(v.events()); !found && events > 0 {
@@ -159,11 +154,8 @@ func (tr *trial) resumption() {
 	}
 	id, missed := all[at].LastEventID, all[at+1:]
 	got := tr.resume(id).events()
-	switch {
-	case len(got) == 0:
+	if len(got) == 0 {
 		tr.t.Fatalf("ssetest: after Last-Event-ID %q no event came, though %d had followed it; clients that reconnect lose them (HTML §9.2.4)", id, len(missed))
-	case got[0].LastEventID == id:
-		tr.t.Fatalf("ssetest: after Last-Event-ID %q the event with that ID came again; clients that reconnect get it twice; continue after it (HTML §9.2.4)", id)
 	}
 	for i := range min(len(got), len(missed)) {
 		if want := missed[i].LastEventID; got[i].LastEventID != want {

@@ -71,6 +71,14 @@ func TestGoodHandlers(t *testing.T) {
 		h := &hub{keep: 5}
 		TestHandler(t, h, WithPublish(h.publish))
 	})
+	t.Run("a hub that ends its streams", func(t *testing.T) {
+		h := &hub{ends: true}
+		TestHandler(t, h, WithPublish(h.publish))
+	})
+	t.Run("a hub with more than is watched", func(t *testing.T) {
+		h := &hub{size: maxObserved / 8}
+		TestHandler(t, h, WithPublish(h.publish))
+	})
 	t.Run("a hub with a goroutine", func(t *testing.T) {
 		var publish func(n int)
 		TestHandler(t, nil, WithPublish(func(n int) { publish(n) }), WithNew(func(t testing.TB) http.Handler {
@@ -108,6 +116,14 @@ func TestGoodHandlers(t *testing.T) {
 				}
 				return bom + fmt.Sprintf("retry:10\r\nid:%d\r\nevent\r\ndata:é\r\ndata:%d\r\n: note\r\n\r\n", n, n)
 			},
+		})
+	})
+	t.Run("an ID for each two events, and a slow HEAD", func(t *testing.T) {
+		TestHandler(t, feed{
+			before: func(_ http.ResponseWriter, r *http.Request) bool {
+				return r.Method == http.MethodHead && pause(r, 9*time.Second)
+			},
+			event: text("id: N\ndata: first\n\ndata: second\n\n"),
 		})
 	})
 	t.Run("CR, in pieces", func(t *testing.T) {

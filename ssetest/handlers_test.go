@@ -103,7 +103,9 @@ func text(format string) func(int) string {
 // what its fields change. It has a mutex, and no goroutine.
 type hub struct {
 	shares bool // an event goes to one client only
-	queue  bool // what is published waits for five seconds
+	queue  bool // news wait for five seconds
+	ends   bool // after three events
+	size   int  // of the data
 	keep   int  // events for clients that reconnect; 0: all
 
 	mu      sync.Mutex
@@ -116,7 +118,7 @@ func (h *hub) publish(int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	n := len(h.events) + 1
-	h.events = append(h.events, fmt.Sprintf("id: %d\ndata: %d\n\n", n, n))
+	h.events = append(h.events, fmt.Sprintf("id: %d\ndata: %s\n\n", n, strings.Repeat("x", max(1, h.size))))
 	for c := range h.clients {
 		select {
 		case c <- struct{}{}:
@@ -146,6 +148,7 @@ func (h *hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		defer h.mu.Unlock()
 		delete(h.clients, news)
 	}()
+	woken := false
 	for sent := lastID(r); ; {
 		h.mu.Lock()
 		if h.shares && r.Header.Get("Last-Event-ID") == "" {
@@ -159,13 +162,17 @@ func (h *hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			_, _ = out.WriteString(h.events[sent])
 		}
 		h.mu.Unlock()
-		if h.queue && pause(r, 5*time.Second) {
+		if h.queue && woken && pause(r, 5*time.Second) {
 			return
 		}
 		_ = out.Flush()
 		_ = http.NewResponseController(w).Flush()
+		if h.ends && sent >= 3 {
+			return
+		}
 		select {
 		case <-news:
+			woken = true
 		case <-time.After(15 * time.Second):
 			_, _ = out.WriteString(":\n\n")
 		case <-r.Context().Done():

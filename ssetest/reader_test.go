@@ -139,6 +139,12 @@ func TestReaderAtTheEnd(t *testing.T) {
 		require.Contains(t, first(t, f), `want an event of type "e", got 0 others, then the stream ended without an error`)
 		f.End()
 
+		r = ssetest.Open(f, sse.Read(strings.NewReader("data: 1\n\ndata: 2\n\n")))
+		require.Len(t, r.Take(1), 1)
+		f.End() // after which another cleanup may still use the Reader
+		f.Run(func() { r.Take(1) })
+		require.Contains(t, first(t, f), "want 1 events, got 0, then the stream ended without an error")
+
 		r = ssetest.Open(f, func(yield func(sse.Event, error) bool) { yield(sse.Event{}, errors.New("broken")) })
 		f.Run(func() { r.NoEvents(time.Hour) })
 		require.Contains(t, first(t, f), "got none, then the stream ended: broken")
@@ -441,4 +447,20 @@ func TestStreamsOfNoReader(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestLeavingAnEvent: a stream that is left at an event ends by itself, and no other is cut.
+func TestLeavingAnEvent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := new(board)
+		srv := ssetest.NewServer(t, b)
+		go func() {
+			for range (&sse.Client{HTTPClient: srv.Client()}).Get(context.Background(), srv.URL()) {
+			}
+		}()
+		synctest.Wait()
+		require.Len(t, ssetest.Take(t, sse.Read(strings.NewReader("data: 1\n\ndata: 2\n\n")), 1), 1)
+		time.Sleep(time.Minute)
+		require.Len(t, srv.Requests(), 1)
+	})
 }
