@@ -191,7 +191,7 @@ func (r *Reader) pull(d time.Duration) (sse.Event, *streamEnd) {
 	case ev, ok := <-r.next: // at the same time
 		return r.take(ev, ok)
 	default:
-		return sse.Event{}, &streamEnd{timedOut: max(d, 1)}
+		return sse.Event{}, &streamEnd{timedOut: d}
 	}
 }
 

@@ -111,3 +111,16 @@ func TestAfterTheScripts(t *testing.T) {
 		}
 	})
 }
+
+// TestScriptsContentType: a script may set another one.
+func TestScriptsContentType(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := ssetest.NewScriptedServer(t, func(c *ssetest.Conn) {
+			c.Header().Set("Content-Type", "application/json")
+			c.Write("{}")
+		})
+		for _, err := range (&sse.Client{HTTPClient: srv.Client()}).Get(t.Context(), srv.URL()) {
+			require.ErrorContains(t, err, "application/json")
+		}
+	})
+}

@@ -179,7 +179,6 @@ func (s *Server) CloseConnections() {
 	}
 	clear(s.conns)
 	s.mu.Unlock()
-	s.transport.CloseIdleConnections()
 	for _, c := range conns {
 		_ = c.Close()
 	}
