@@ -251,6 +251,7 @@ func TestReaderFails(t *testing.T) {
 // TestReaderLeft: a stream that does not end when the test has left it is an error.
 func TestReaderLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		t.Cleanup(func() { time.Sleep(time.Minute) }) // it ends
 		f := ssetest.NewFakeTB(t)
 		r := ssetest.Open(f, func(yield func(sse.Event, error) bool) {
 			yield(sse.Event{Type: "message"}, nil)
@@ -259,7 +260,6 @@ func TestReaderLeft(t *testing.T) {
 		require.Len(t, r.Take(1), 1)
 		f.End()
 		require.Equal(t, "ssetest: a stream continues 168h0m0s after the test left it; give its request the test's Context", first(t, f))
-		time.Sleep(time.Minute) // it ends
 	})
 }
 
@@ -431,7 +431,7 @@ func TestStreamsOfNoReader(t *testing.T) {
 					Reconnect:  func(error) bool { return true },
 					NewBackoff: func(time.Duration) sse.Backoff { return backoff.NewConstantBackOff(time.Millisecond) },
 				}
-				ended := make(chan error)
+				ended := make(chan error, 1)
 				go func() {
 					var last error
 					for _, err := range client.Get(context.Background(), srv.URL()) {
