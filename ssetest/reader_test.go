@@ -431,18 +431,23 @@ func TestStreamsOfNoReader(t *testing.T) {
 					Reconnect:  func(error) bool { return true },
 					NewBackoff: func(time.Duration) sse.Backoff { return backoff.NewConstantBackOff(time.Millisecond) },
 				}
-				ended := make(chan error, 1)
+				var last error
+				ended := make(chan struct{})
 				go func() {
-					var last error
+					defer close(ended)
 					for _, err := range client.Get(context.Background(), srv.URL()) {
 						last = err
 					}
-					ended <- last
 				}()
+				t.Cleanup(func() {
+					f.End()
+					<-ended
+				})
 				require.Eventually(t, func() bool { return len(srv.Requests()) > 0 }, 10*time.Second, time.Millisecond)
 				time.Sleep(5 * time.Millisecond)
 				f.End()
-				require.NoError(t, <-ended)
+				<-ended
+				require.NoError(t, last)
 				require.Empty(t, f.Messages())
 			})
 		})
