@@ -399,6 +399,7 @@ func TestNoEventsTakesItsTime(t *testing.T) {
 				ssetest.NoEvents(t, client.Get(t.Context(), srv.URL()), time.Hour)
 				require.InDelta(t, time.Hour, time.Since(start), float64(2*time.Second))
 				require.Len(t, srv.Requests(), 1)
+				require.Len(t, srv.Received(), 1, "an attempt that the kit answers is none of the test's")
 				require.Equal(t, "a", ssetest.Take(t, client.Get(t.Context(), srv.URL()), 1)[0].Data)
 			})
 		})
@@ -467,5 +468,25 @@ func TestLeavingAnEvent(t *testing.T) {
 		require.Len(t, ssetest.Take(t, sse.Read(strings.NewReader("data: 1\n\ndata: 2\n\n")), 1), 1)
 		time.Sleep(time.Minute)
 		require.Len(t, srv.Requests(), 1)
+	})
+}
+
+// TestReaderOutlivesItsServer: a stream ends with the test of its server, though its Reader
+// is another test's.
+func TestReaderOutlivesItsServer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := ssetest.NewFakeTB(t)
+		srv := ssetest.NewServer(f, new(board))
+		client := sse.Client{
+			HTTPClient: srv.Client(),
+			Reconnect:  func(error) bool { return true },
+			NewBackoff: func(time.Duration) sse.Backoff { return backoff.NewConstantBackOff(time.Millisecond) },
+		}
+		r := ssetest.Open(t, client.Get(t.Context(), srv.URL()))
+		r.NoEvents(time.Second)
+		f.End()
+		start := time.Now()
+		r.NoEvents(time.Minute)
+		require.Less(t, time.Since(start), 10*time.Second)
 	})
 }
