@@ -220,9 +220,9 @@ func TestStreamClose(t *testing.T) {
 		req.Body = closer{strings.NewReader("x"), func() { closed = true }}
 		st := (&sse.Client{HTTPClient: s.client}).Stream(req)
 		require.NoError(t, st.Close())
+		require.True(t, closed, "the caller's body")
 		require.Equal(t, io.EOF, st.Next())
 		require.Empty(t, s.requests)
-		require.True(t, closed)
 	})
 	in(t, "between two Nexts", func(t *testing.T) {
 		left := make(chan bool, 1)
@@ -395,11 +395,13 @@ func TestRestart(t *testing.T) {
 		require.Zero(t, time.Since(start))
 	})
 	in(t, "before the first Next", func(t *testing.T) {
-		s := serve(t, hold("data:1\n\n"))
-		st := (&sse.Client{HTTPClient: s.client}).Stream(get(t, "http://memnet/"))
+		s := serve(t, stream("data:1\n\n"), hold("data:2\n\n"))
+		st := (&sse.Client{HTTPClient: s.client, NewBackoff: every(time.Minute)}).Stream(get(t, "http://memnet/"))
 		st.Restart(nil)
 		require.NoError(t, st.Next())
 		require.Len(t, s.requests, 1)
+		require.NoError(t, st.Next())
+		require.Equal(t, []time.Duration{time.Minute}, s.waits(), "no later wait is cut short either")
 		st.Close()
 	})
 	in(t, "a Backoff that gives up", func(t *testing.T) {

@@ -289,7 +289,6 @@ func (s *Stream) shut() {
 		s.adopted = nil
 	}
 	if c := s.conn; c != nil {
-		s.signal.arm(nil)
 		if c.ctx.Err() == nil && s.parser.in.err == nil {
 			c.drain()
 		}
