@@ -305,6 +305,9 @@ func TestHTTP2LeavingWithABody(t *testing.T) {
 			defer cancel()
 			tr := record()
 			c := sse.Client{HTTPClient: s.client, IdleTimeout: time.Minute, Reconnect: sse.Transient, Trace: tr.trace()}
+			var sent []io.ReadCloser
+			connect := c.Trace.Connect
+			c.Trace.Connect = func(r *http.Request) { connect(r); sent = append(sent, r.Body) }
 			req := post(t, strings.NewReader("body"))
 			connects := 4
 			if !getBody {
@@ -317,6 +320,9 @@ func TestHTTP2LeavingWithABody(t *testing.T) {
 			require.Equal(t, connects, tr.connects)
 			require.Equal(t, "body", s.requests[1].body)
 			require.Equal(t, 2, m.dialed())
+			for i, info := range tr.infos {
+				require.True(t, info.Request.Body == sent[i], "a RoundTripper does not change its request")
+			}
 		})
 	}
 }
