@@ -13,6 +13,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/lastevent/sse/cmd/sse/internal/check"
 )
 
 // Exit codes.
@@ -48,6 +50,9 @@ type command struct {
 
 // run runs the command and returns its exit code.
 func (cmd *command) run(ctx context.Context, args []string) int {
+	if len(args) > 0 && args[0] == "check" {
+		return check.Main(args[1:], cmd.stdout, cmd.stderr)
+	}
 	o, err := parse(args, cmd.stdin)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
