@@ -17,14 +17,15 @@ const (
 // A comparison is of two connections that were made beside each other and differ in one
 // thing.
 type comparison struct {
-	known  bool   // whether they could be compared
-	why    string // if not
-	held   bool   // the second lags behind the first
-	lags   []time.Duration
-	median time.Duration
-	never  int  // events that did not come at all while both were watched
-	shape  bool // their events are not the same ones: only the times could be compared
-	bytes  bool // the second cannot be read: its bytes could be compared
+	known   bool   // whether they could be compared
+	why     string // if not
+	held    bool   // the second lags behind the first
+	lags    []time.Duration
+	median  time.Duration
+	never   int  // events that did not come at all while both were watched
+	oneLate bool // each event of the second comes only with the one after it
+	shape   bool // their events are not the same ones: only the times could be compared
+	bytes   bool // the second cannot be read: its bytes could be compared
 }
 
 // compare looks for what ref has earlier than other.
@@ -100,8 +101,31 @@ func compareEvents(ref, other *stream) (c comparison) {
 	c.known = true
 	sorted := slices.Sorted(slices.Values(c.lags))
 	c.median = sorted[len(sorted)/2]
-	c.held = len(c.lags) > 1 && sorted[(len(sorted)-1)/2] > tooLate || len(c.lags) == 1 && c.median > muchLater
+	c.oneLate = isOneLate(ref, other, times, 0) && isOneLate(ref, other, times, late)
+	c.held = len(c.lags) > 1 && sorted[(len(sorted)-1)/2] > tooLate || len(c.lags) == 1 && c.median > muchLater || c.oneLate
 	return c
+}
+
+// isOneLate reports whether most events come to other when the next one comes to ref, and
+// not before: what holds them back waits for more, and is found even where that is soon.
+// Other may be later by a start.
+func isOneLate(ref, other *stream, times map[uint64][]time.Duration, start time.Duration) bool {
+	compared, late := 0, 0
+	for i, ev := range ref.scan.Events {
+		if i+1 == len(ref.scan.Events) || len(times[ev.Key]) != 1 {
+			continue
+		}
+		at, next := ref.complete[i], ref.complete[i+1]
+		gap, lag := next-at, times[ev.Key][0]-at-start
+		if gap < 200*time.Millisecond || at < other.Header {
+			continue
+		}
+		compared++
+		if lag > gap*3/4 && lag < gap*3/2 {
+			late++
+		}
+	}
+	return compared >= 4 && late*4 >= compared*3
 }
 
 // compareShape compares how events, or bytes, are spread over time, where the events of the
@@ -143,6 +167,9 @@ func compareShape(ref, other *stream) comparison {
 
 // text describes the lag for a report.
 func (c comparison) text(subject string) string {
+	if c.oneLate {
+		return fmt.Sprintf("Events came one late %s: each only with the one after it. The median lag is %s.", subject, seconds(c.median))
+	}
 	text := fmt.Sprintf("%d of %d events came more than %s late %s; the median lag is %s", c.late(), len(c.lags), seconds(tooLate), subject, seconds(c.median))
 	if c.never > 0 {
 		text += fmt.Sprintf(", and %d did not come at all while it was watched", c.never)

@@ -14,6 +14,7 @@ const (
 	maxSilence = time.Minute     // without a byte, as ssetest.TestHandler has it
 	minIdle    = 2 * time.Second // the shortest idle limit that is looked for
 	lanes      = 2               // connections that are watched at a time by -for
+	kickTime   = 2 * time.Second // within which a server ends a stream when another one opens
 	maxEnds    = 40              // ends after which the watch is over
 )
 
@@ -25,28 +26,52 @@ type ending struct {
 	longest time.Duration // the longest silence before that
 	clean   bool
 	err     error
-	at      time.Duration
-	kicked  bool // just when another connection had opened
 }
 
-// noteEnd notes the end of a stream that was watched beside others.
-func (c *checker) noteEnd(s *stream, probes []*probe) {
-	if !s.open() || !s.Ended || s.Request.Name == nameGET && c.method != "GET" {
-		return
-	}
-	e := endOf(s.View)
+// noteEnds notes which of the connections ended that were watched beside each other.
+func (c *checker) noteEnds(ctx context.Context, probes []*probe) {
 	for _, p := range probes {
-		if opened := p.s.Header; p.s.Response != nil && p.s.Begin > s.Header && e.at > opened && e.at-opened < beside {
-			e.kicked = true
+		if !p.s.open() || !p.s.Ended || p.name == nameGET {
+			continue
+		}
+		c.ends = append(c.ends, endOf(p.s.View))
+	}
+	for _, p := range probes {
+		for _, q := range probes {
+			if p.s.open() && p.s.Ended && q.s.open() && !q.s.Ended && p.s.End-q.s.Header < kickTime {
+				c.checkKicked(ctx, p.s.End-p.s.Header)
+				return
+			}
 		}
 	}
-	c.ends = append(c.ends, e)
+}
+
+// checkKicked verifies a suspicion: that a stream of some age ended because another one
+// opened. It opens one, and another when the first is older than that.
+func (c *checker) checkKicked(ctx context.Context, age time.Duration) {
+	first := c.start(ctx, c.request("the first"))
+	defer first.Stop()
+	ended := func(v capture.View) bool { return v.Ended }
+	wait(ctx, age+kickTime, first, ended)
+	if v := first.View(); v.Ended || v.Response == nil {
+		return
+	}
+	second := c.start(ctx, c.request("the second"))
+	defer second.Stop()
+	opened := time.Now()
+	wait(ctx, kickTime, first, ended)
+	if !first.View().Ended || second.View().Ended {
+		return
+	}
+	f := c.report.find("random-cut", Problem, fmt.Sprintf("A stream that was open for %s ended %s after another one had been opened, twice.", seconds(age+kickTime), seconds(time.Since(opened))))
+	f.Cause = "The server ends a client's stream when another one opens: it serves one client at a time, or one for each user."
+	c.kicked = true
 }
 
 func endOf(v capture.View) ending {
 	return ending{
 		name: v.Request.Name, age: v.End - v.Header, silence: v.End - v.Last, longest: v.Longest,
-		clean: v.Err == nil, err: v.Err, at: v.End,
+		clean: v.Err == nil, err: v.Err,
 	}
 }
 
@@ -134,20 +159,12 @@ func (c *checker) checkHeartbeat(base *stream, silence time.Duration) {
 // judgeEnds says what the ends of connections have in common.
 func (c *checker) judgeEnds(base *stream) {
 	var ends []ending
-	var kicked []ending
 	for _, e := range c.ends {
-		switch {
-		case e.kicked && e.silence < minIdle:
-			kicked = append(kicked, e)
-		case !c.isComplete(e):
+		if !c.isComplete(e) && !c.kicked {
 			ends = append(ends, e)
 		}
 	}
 	r := c.report
-	if len(kicked) > 0 {
-		f := r.find("random-cut", Problem, fmt.Sprintf("Connection %q was ended %s after it had opened, when another one opened.", kicked[0].name, seconds(kicked[0].age)))
-		f.Cause = "The server serves one client at a time, or one for each user: it ends a stream when another one opens."
-	}
 	if len(ends) == 0 {
 		return
 	}

@@ -165,6 +165,8 @@ func (r *Report) finish() {
 		r.Findings[i].Fixes = order(f.Fixes, r.servers)
 	}
 	r.unverified("the check did not get that far", ids...)
+	r.Findings, r.NotVerified = append([]Finding{}, r.Findings...), append([]Reason{}, r.NotVerified...) // arrays in JSON, not null
+	r.Passed, r.Skipped = append([]string{}, r.Passed...), append([]string{}, r.Skipped...)
 	byID := func(a, b string) int { return slices.Index(ids, a) - slices.Index(ids, b) }
 	slices.SortFunc(r.Passed, byID)
 	slices.SortFunc(r.NotVerified, func(a, b Reason) int { return byID(a.ID, b.ID) })

@@ -135,7 +135,7 @@ func (c *checker) lateHeader(probes []*probe) {
 	var lines []TimeLine
 	none, withBody := 0, 0
 	for _, p := range probes {
-		if p.name == nameDirect || p.name == nameGET || p.s.Sent == 0 {
+		if p.name == nameDirect || p.name == nameGET || p.name == nameCodings || p.s.Sent == 0 {
 			continue
 		}
 		lines = append(lines, timeLine(p.name, p.s))
@@ -159,7 +159,7 @@ func (c *checker) lateHeader(probes []*probe) {
 	limit := max(time.Second, 10*connect)
 	switch {
 	case none == len(delays) && delay > limit:
-		f := r.find("header-late", Problem, fmt.Sprintf("No response header came within %s, on any of %d connections.", seconds(delay), len(delays)), lines...)
+		f := r.find("header-late", Problem, fmt.Sprintf("No response header came within %s, on any of %s.", seconds(delay), plural(len(delays), "connection")), lines...)
 		f.Cause = "The server sends its header with the first event, and there was none; or a proxy holds header and events back (nginx does with its defaults). -direct ORIGIN tells which."
 	case delay <= limit:
 		r.pass("header-late")
@@ -170,7 +170,7 @@ func (c *checker) lateHeader(probes []*probe) {
 		if delay >= 5*time.Second {
 			level = Problem
 		}
-		text := fmt.Sprintf("The header came %s after the request, in the median of %d connections", seconds(delay), len(delays))
+		text := fmt.Sprintf("The header came %s after the request, in the median of %s", seconds(delay), plural(len(delays), "connection"))
 		if withBody > 0 {
 			text += ", together with the first bytes of the stream"
 		}

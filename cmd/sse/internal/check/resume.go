@@ -33,6 +33,9 @@ func (c *checker) checkResumption(ctx context.Context, base *stream) {
 		return
 	}
 	c.checkIDs(base.scan)
+	if c.kicked {
+		return
+	}
 	old := resumable(base.scan.Events)
 	switch {
 	case !base.scan.HasID:
@@ -73,8 +76,8 @@ func (c *checker) checkResumption(ctx context.Context, base *stream) {
 	if ctx.Err() != nil {
 		return
 	}
-	c.judgeOlder(seen[0], old, back)
-	c.judgeNewest(seen[1], base, old)
+	c.judgeOlder(seen[0], seen[1], old, back)
+	c.judgeNewest(seen[1], old)
 	if len(seen) > 2 {
 		c.judgeUnknown(seen[2], seen[3])
 	}
@@ -131,8 +134,19 @@ func index(events []wire.Event, ev wire.Event) int {
 	return slices.IndexFunc(events, func(e wire.Event) bool { return e.Key == ev.Key })
 }
 
-// judgeOlder judges a resumption after the event that is so many back in old.
-func (c *checker) judgeOlder(s *stream, old []wire.Event, back int) {
+// count returns how many of the wanted events are among others.
+func count(events, wanted []wire.Event) (n int) {
+	for _, ev := range wanted {
+		if index(events, ev) >= 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// judgeOlder judges a resumption after the event that is so many back in old. What a
+// resumption after the newest one brought shows whether the stream simply began again.
+func (c *checker) judgeOlder(s, newest *stream, old []wire.Event, back int) {
 	r := c.report
 	at := len(old) - 1 - back
 	from, after := old[at], old[at+1:]
@@ -142,15 +156,10 @@ func (c *checker) judgeOlder(s *stream, old []wire.Event, back int) {
 	}
 	got := s.scan.Events
 	if len(got) == 0 {
-		r.find("no-resume", Problem, fmt.Sprintf("%s no event came within %s, though %d had followed it.", asked, seconds(s.Until()-s.Sent), len(after)))
+		r.find("no-resume", Problem, fmt.Sprintf("%s, no event came within %s, though %d had followed it.", asked, seconds(s.Until()-s.Sent), len(after)))
 		return
 	}
-	repeated := 0
-	for _, ev := range old[:at+1] {
-		if index(got, ev) >= 0 {
-			repeated++
-		}
-	}
+	repeated := count(got, old[:at+1])
 	last, missing := -1, 0 // the latest of those that followed it and came, and those before it that did not
 	for i, ev := range after {
 		if index(got, ev) >= 0 {
@@ -172,14 +181,14 @@ func (c *checker) judgeOlder(s *stream, old []wire.Event, back int) {
 	}
 	switch {
 	case missing == len(after) && repeated == 0:
-		r.find("no-resume", Problem, fmt.Sprintf("%s none of the %d events came that had followed it, and newer ones did: they are lost.", asked, len(after)))
-	case repeated > 1 && at > 0 && index(got, old[0]) >= 0:
-		r.find("no-resume", Problem, fmt.Sprintf("%s the stream began again: %d events came that the client has had.", asked, repeated))
+		r.find("no-resume", Problem, fmt.Sprintf("%s, none of the %d events came that had followed it, and newer ones did: they are lost.", asked, len(after)))
+	case repeated > 1 && index(got, old[0]) >= 0, repeated > 0 && count(newest.scan.Events, old) == len(old):
+		r.find("no-resume", Problem, fmt.Sprintf("%s, the stream began again: %d events came that the client has had.", asked, repeated))
 	case repeated > 0:
-		r.find("resume-repeats", Risk, fmt.Sprintf("%s %d of the events came again that the client has had.", asked, repeated))
+		r.find("resume-repeats", Risk, fmt.Sprintf("%s, %d of the events that the client has had came again.", asked, repeated))
 	}
 	if missing > 0 && missing < len(after) || missing > 0 && repeated > 0 {
-		r.find("resume-gap", Problem, fmt.Sprintf("%s %d of the %d events are missing that had followed it.", asked, missing, len(after)))
+		r.find("resume-gap", Problem, fmt.Sprintf("%s, %d of the %d events are missing that had followed it.", asked, missing, len(after)))
 	}
 }
 
@@ -187,9 +196,9 @@ func (c *checker) judgeOlder(s *stream, old []wire.Event, back int) {
 func (c *checker) refused(s *stream, asked string) bool {
 	switch {
 	case s.Response == nil:
-		c.report.unverified(asked+" no header came", resumeIDs...)
+		c.report.unverified(asked+", no header came", resumeIDs...)
 	case !s.open():
-		c.report.find("no-resume", Problem, fmt.Sprintf("%s the answer is %s.", asked, safe(s.Response.Status)))
+		c.report.find("no-resume", Problem, fmt.Sprintf("%s, the answer is %s.", asked, safe(s.Response.Status)))
 	default:
 		return false
 	}
@@ -197,19 +206,13 @@ func (c *checker) refused(s *stream, asked string) bool {
 }
 
 // judgeNewest judges a resumption after the newest event that had been seen.
-func (c *checker) judgeNewest(s, base *stream, old []wire.Event) {
+func (c *checker) judgeNewest(s *stream, old []wire.Event) {
 	asked := fmt.Sprintf("After the newest event's Last-Event-ID: %s", safe(old[len(old)-1].ID))
 	if c.report.has("no-resume") || c.refused(s, asked) {
 		return
 	}
-	repeated := 0
-	for _, ev := range old {
-		if index(s.scan.Events, ev) >= 0 {
-			repeated++
-		}
-	}
-	if repeated > 0 {
-		c.report.find("resume-repeats", Risk, fmt.Sprintf("%s %d of %d events came again.", asked, repeated, len(old)))
+	if repeated := count(s.scan.Events, old); repeated > 0 {
+		c.report.find("resume-repeats", Risk, fmt.Sprintf("%s, %d of %d events came again.", asked, repeated, len(old)))
 	}
 }
 
@@ -219,12 +222,12 @@ func (c *checker) judgeUnknown(s, control *stream) {
 	asked := "After an unknown Last-Event-ID"
 	switch {
 	case s.Response != nil && s.Response.StatusCode != http.StatusOK:
-		f := c.report.find("no-resume", Problem, fmt.Sprintf("%s the answer is %s: a client that was away for longer than the log reaches ends for good.", asked, safe(s.Response.Status)))
+		f := c.report.find("no-resume", Problem, fmt.Sprintf("%s, the answer is %s: a client that was away for longer than the log reaches ends for good.", asked, safe(s.Response.Status)))
 		if len(f.Evidence) == 1 {
 			f.Cause = "The server refuses IDs that it does not know, or can no longer find."
 		}
 	case control.open() && control.scan.Count > 0 && s.scan.Count == 0:
-		f := c.report.find("no-resume", Problem, fmt.Sprintf("%s no event came, and %d came beside it on a connection without one.", asked, control.scan.Count))
+		f := c.report.find("no-resume", Problem, fmt.Sprintf("%s, no event came, and %d came beside it on a connection without one.", asked, control.scan.Count))
 		if len(f.Evidence) == 1 {
 			f.Cause = "The server waits for an ID that it does not know, or can no longer find."
 		}

@@ -38,6 +38,7 @@ type checker struct {
 	http2    bool        // HTTP/2 is offered
 	requests int
 	ends     []ending // of connections that were watched
+	kicked   bool     // a stream ends when another one opens: what runs side by side proves nothing
 }
 
 // A probe is one of the connections that are compared.
@@ -75,8 +76,11 @@ func (c *checker) run(ctx context.Context) error {
 	c.checkAnswer(base.s)
 	c.checkWire(base.s, nil)
 	for _, p := range probes {
-		c.noteEnd(p.s, probes)
 		p.x.Stop()
+	}
+	c.noteEnds(ctx, probes)
+	if c.kicked {
+		c.report.unverified("streams end when another one opens", append([]string{"http1-limit"}, resumeIDs...)...)
 	}
 	c.checkResumption(ctx, base.s)
 	c.checkHTTP1(ctx, base.s)
@@ -173,11 +177,18 @@ func (c *checker) follow(target *url.URL, status int) {
 	}
 }
 
-// beside opens the connections that differ from the reference in one thing each.
+// beside opens the connections that differ from the reference in one thing each. The
+// reference is opened again with them, so that all begin at one time, unless it has no
+// header yet, or is a request that is not lightly repeated.
 func (c *checker) beside(ctx context.Context, base *probe) []*probe {
 	probes := []*probe{base}
-	if v := base.x.View(); v.Response != nil && v.Response.StatusCode != http.StatusOK {
+	v := base.x.View()
+	if v.Response != nil && v.Response.StatusCode != http.StatusOK || v.Ended && v.Response == nil {
 		return probes
+	}
+	if v.Response != nil && c.method == http.MethodGet {
+		base.x.Stop()
+		base.x = c.start(ctx, c.request(base.name))
 	}
 	add := func(name string, change func(r *capture.Request)) {
 		r := c.request(name)

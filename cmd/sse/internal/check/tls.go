@@ -75,6 +75,8 @@ func (c *checker) checkHTTP1(ctx context.Context, base *stream) {
 	case c.http2:
 		r.pass(id)
 		return
+	case c.kicked:
+		return
 	case c.as == "llm" || c.as == "mcp" || c.method != http.MethodGet:
 		r.unverified("it matters to pages with several streams", id)
 		return
