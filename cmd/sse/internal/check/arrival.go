@@ -16,14 +16,14 @@ func (c *checker) checkArrival(base *probe, probes []*probe) {
 		case nameCodings:
 			c.checkCompression(base, p)
 		case nameHTTP1:
-			c.checkHeld(compare(p.s, base.s), p, base, "over HTTP/2 than over HTTP/1.1")
-			c.checkHeld(compare(base.s, p.s), base, p, "over HTTP/1.1 than over HTTP/2")
+			c.checkHeld(compare(p.s, base.s), p, base, "over HTTP/2", "over HTTP/1.1")
+			c.checkHeld(compare(base.s, p.s), base, p, "over HTTP/1.1", "over HTTP/2")
 		case nameGET:
-			c.checkHeld(compare(p.s, base.s), p, base, "by "+c.method+" than by GET")
+			c.checkHeld(compare(p.s, base.s), p, base, "by "+c.method, "by GET")
 		case nameDirect:
 			direct = p
 			lag := compare(p.s, base.s)
-			c.checkHeld(lag, p, base, "by this URL than from "+safe(c.direct.Host)+" itself")
+			c.checkHeld(lag, p, base, "by this URL", "from "+safe(c.direct.Host)+" itself")
 			if !lag.known {
 				r.unverified("compared with "+safe(c.direct.Host)+": "+lag.why, "buffered")
 			} else if !lag.held {
@@ -40,9 +40,9 @@ func (c *checker) checkArrival(base *probe, probes []*probe) {
 }
 
 // checkHeld reports a lag that a proxy causes.
-func (c *checker) checkHeld(lag comparison, first, second *probe, subject string) {
+func (c *checker) checkHeld(lag comparison, first, second *probe, inSecond, inFirst string) {
 	if lag.held {
-		c.report.find("buffered", Problem, lag.text(subject), timeLine(first.name, first.s), timeLine(second.name, second.s))
+		c.report.find("buffered", Problem, lag.text(inSecond, inFirst), timeLine(first.name, first.s), timeLine(second.name, second.s))
 	}
 }
 
@@ -70,7 +70,7 @@ func (c *checker) checkCompression(base, p *probe) {
 	if name == "" {
 		label = "codings"
 	}
-	f := r.find(id, Problem, lag.text("with Accept-Encoding: "+browserCodings+" than with identity"),
+	f := r.find(id, Problem, lag.text("with Accept-Encoding: "+browserCodings, "with identity"),
 		timeLine("identity", base.s), timeLine(label, p.s))
 	if lag.bytes {
 		f.Evidence = append(f.Evidence, name+" cannot be decoded here: these are the times of its bytes.")
@@ -126,7 +126,7 @@ func (s *stream) stalls() (all, inside, atLine int) {
 func (c *checker) checkFlushes(base, direct *probe) {
 	r, s, id := c.report, base.s, "not-flushed"
 	if !s.open() || !s.readable {
-		r.unverified("there is no stream to look at", id)
+		r.unverified(noStream, id)
 		return
 	}
 	all, inside, atLine := s.stalls()

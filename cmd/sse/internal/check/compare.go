@@ -32,7 +32,7 @@ type comparison struct {
 func compare(ref, other *stream) comparison {
 	switch {
 	case !ref.open():
-		return comparison{why: "the other connection has no stream to compare it with"}
+		return comparison{why: "the first has no stream to compare it with"}
 	case other.Response != nil && !other.open():
 		return comparison{why: fmt.Sprintf("it was answered with %s", safe(other.Response.Status))}
 	case other.Response == nil && other.Ended:
@@ -165,12 +165,16 @@ func compareShape(ref, other *stream) comparison {
 	return c
 }
 
-// text describes the lag for a report.
-func (c comparison) text(subject string) string {
-	if c.oneLate {
-		return fmt.Sprintf("Events came one late %s: each only with the one after it. The median lag is %s.", subject, seconds(c.median))
+// text describes the lag for a report: of the second connection behind the first, which are
+// called what fits after "came".
+func (c comparison) text(second, first string) string {
+	switch {
+	case c.oneLate:
+		return fmt.Sprintf("Each event came %s only when the next one did, and %s at once. The median lag is %s.", second, first, seconds(c.median))
+	case c.never == len(c.lags):
+		return fmt.Sprintf("None of %d events came %s, while they came %s.", c.never, second, first)
 	}
-	text := fmt.Sprintf("%d of %d events came more than %s late %s; the median lag is %s", c.late(), len(c.lags), seconds(tooLate), subject, seconds(c.median))
+	text := fmt.Sprintf("%d of %d events came more than %s later %s than %s; the median lag is %s", c.late(), len(c.lags), seconds(tooLate), second, first, seconds(c.median))
 	if c.never > 0 {
 		text += fmt.Sprintf(", and %d did not come at all while it was watched", c.never)
 	}

@@ -20,7 +20,7 @@ func (c *checker) checkCORS(ctx context.Context, base *stream) {
 		r.unverified("no page's origin was given: -origin https://app.example", id)
 		return
 	case !base.open():
-		r.unverified("there is no stream", id)
+		r.unverified(noStream, id)
 		return
 	}
 	c.progress("asking as a page of %s …", safe(c.origin))

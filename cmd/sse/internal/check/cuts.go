@@ -79,6 +79,7 @@ func endOf(v capture.View) ending {
 func (c *checker) checkCuts(ctx context.Context, base *stream) {
 	r := c.report
 	if !base.open() {
+		r.unverified(noStream, "idle-cut", "age-cut", "random-cut", "no-heartbeat")
 		return
 	}
 	var silence time.Duration

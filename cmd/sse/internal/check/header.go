@@ -33,7 +33,7 @@ func (c *checker) checkHeader(s *stream) {
 		if cause := statusCauses[s.Response.StatusCode]; cause != "" {
 			f.Cause = cause
 		}
-		r.unverified("the answer is no event stream", headerIDs...)
+		r.unverified(noStream, headerIDs...)
 		return
 	}
 	h := s.Response.Header
@@ -152,6 +152,14 @@ func (c *checker) lateHeader(probes []*probe) {
 	if len(delays) == 0 {
 		return
 	}
+	defer func() {
+		for _, p := range probes {
+			if p.name == nameDirect && p.s.Response != nil && r.has("header-late") && p.s.Header-p.s.Sent < time.Second {
+				f := r.find("header-late", Note, fmt.Sprintf("%s itself sent it after %s.", safe(c.direct.Host), seconds(p.s.Header-p.s.Sent)))
+				f.Cause = "A proxy holds it back: see buffered."
+			}
+		}
+	}()
 	slices.Sort(delays)
 	base := probes[0].s
 	delay := delays[(len(delays)-1)/2]
@@ -159,7 +167,7 @@ func (c *checker) lateHeader(probes []*probe) {
 	limit := max(time.Second, 10*connect)
 	switch {
 	case none == len(delays) && delay > limit:
-		f := r.find("header-late", Problem, fmt.Sprintf("No response header came within %s, on any of %s.", seconds(delay), plural(len(delays), "connection")), lines...)
+		f := r.find("header-late", Problem, fmt.Sprintf("No response header came within %s.", seconds(delay)), lines...)
 		f.Cause = "The server sends its header with the first event, and there was none; or a proxy holds header and events back (nginx does with its defaults). -direct ORIGIN tells which."
 	case delay <= limit:
 		r.pass("header-late")

@@ -25,7 +25,7 @@ const (
 func (c *checker) checkResumption(ctx context.Context, base *stream) {
 	r := c.report
 	if !base.open() || !base.readable {
-		r.unverified("there is no stream to resume", append([]string{"no-ids"}, resumeIDs...)...)
+		r.unverified(noStream, append([]string{"no-ids"}, resumeIDs...)...)
 		return
 	}
 	if c.method != http.MethodGet && c.as != "mcp" {

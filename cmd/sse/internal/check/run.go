@@ -27,6 +27,9 @@ const (
 // browserCodings are what browsers ask for.
 const browserCodings = "gzip, deflate, br, zstd"
 
+// noStream is why most things are not verified where there is none.
+const noStream = "there is no stream to look at"
+
 // A checker is one run of the command.
 type checker struct {
 	*options

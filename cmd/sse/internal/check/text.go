@@ -47,47 +47,56 @@ func (r *Report) writeText(w io.Writer, coloured bool) error {
 	p := &printer{bufio.NewWriter(w), coloured}
 	fmt.Fprintf(p, "%s\n\n", p.in(bold, "sse check "+safe(r.Target)))
 	for _, f := range r.Facts {
-		p.item(fmt.Sprintf("  %-9s ", f.Name), f.Text, faint)
+		p.item(fmt.Sprintf("  %-9s ", f.Name), "", f.Text)
 	}
+	legend := false
 	for _, f := range r.Findings {
-		p.finding(f, r)
+		p.finding(f, !legend)
+		legend = legend || len(f.Lines) > 0
 	}
 	p.rest(r)
 	return p.Flush()
 }
 
-// item writes text below a label, wrapped.
-func (p *printer) item(label, text, colour string) {
-	for i, line := range wrap(text, width-len(label)) {
+// item writes text after a label, wrapped. It may begin with a name, which is made to stand
+// out.
+func (p *printer) item(label, name, text string) {
+	for i, line := range wrap(name+text, width-len(label)) {
 		if i > 0 {
 			label = strings.Repeat(" ", len(label))
+		} else if rest, ok := strings.CutPrefix(line, name); ok && name != "" {
+			line = p.in(bold, name) + rest
 		}
-		fmt.Fprintf(p, "%s%s\n", p.in(colour, label), line)
+		fmt.Fprintf(p, "%s%s\n", p.in(faint, label), line)
 	}
 }
 
-func (p *printer) finding(f Finding, r *Report) {
+func (p *printer) finding(f Finding, legend bool) {
 	colour := map[Level]string{Problem: bold + red, Risk: bold + yellow, Note: bold + cyan}[f.Level]
 	fmt.Fprintf(p, "\n%s  %s  %s\n", p.in(colour, strings.ToUpper(f.Level.String())), p.in(bold, f.ID), f.Title)
 	if len(f.Lines) > 0 {
-		p.timeLines(f.Lines)
+		p.timeLines(f.Lines, legend)
 	}
-	for _, e := range f.Evidence {
-		p.item("  Seen   ", e, faint)
+	for i, e := range f.Evidence {
+		p.item(label("Seen", i), "", e)
 	}
-	p.item("  Cause  ", f.Cause, faint)
+	p.item("  Cause  ", "", f.Cause)
 	for i, fix := range f.Fixes {
 		if i == maxFixes && len(f.Fixes) > maxFixes {
-			p.item("         ", fmt.Sprintf("… and for %s: see below.", servers(f.Fixes[i:])), faint)
+			p.item(label("Fix", i), "", fmt.Sprintf("%s: see the page below.", servers(f.Fixes[i:])))
 			break
 		}
-		label := "  Fix    "
-		if i > 0 {
-			label = "         "
-		}
-		p.item(label, fix.Server+": "+fix.Text, faint)
+		p.item(label("Fix", i), fix.Server+":", " "+fix.Text)
 	}
 	fmt.Fprintf(p, "%s\n", p.in(faint, "  More   "+f.Doc))
+}
+
+// label names the first of several items.
+func label(name string, i int) string {
+	if i > 0 {
+		name = ""
+	}
+	return fmt.Sprintf("  %-6s ", name)
 }
 
 func servers(fixes []Fix) string {
@@ -103,16 +112,16 @@ func (p *printer) rest(r *Report) {
 	if len(r.NotVerified) > 0 {
 		fmt.Fprintf(p, "\n%s\n", p.in(bold, "Not verified"))
 		for _, group := range grouped(r.NotVerified) {
-			p.item("  ", group, faint)
+			p.item("  ", "", group)
 		}
 	}
 	if len(r.Passed) > 0 {
 		fmt.Fprintf(p, "\n%s\n", p.in(bold, "Passed"))
-		p.item("  ", strings.Join(r.Passed, " "), faint)
+		p.item("  ", "", strings.Join(r.Passed, " "))
 	}
 	if len(r.Skipped) > 0 {
 		fmt.Fprintf(p, "\n%s\n", p.in(bold, "Skipped"))
-		p.item("  ", strings.Join(r.Skipped, " "), faint)
+		p.item("  ", "", strings.Join(r.Skipped, " "))
 	}
 	colour := green
 	switch {
@@ -152,7 +161,7 @@ func grouped(reasons []Reason) (lines []string) {
 }
 
 // timeLines draws connections below each other, on one axis.
-func (p *printer) timeLines(lines []TimeLine) {
+func (p *printer) timeLines(lines []TimeLine, legend bool) {
 	until, name := int64(1), 0
 	for _, l := range lines {
 		until, name = max(until, l.Until), max(name, len(l.Name))
@@ -165,6 +174,9 @@ func (p *printer) timeLines(lines []TimeLine) {
 			text += ", no header"
 		}
 		fmt.Fprintf(p, "  %-*s  %s  %s\n", name, safe(l.Name), p.in(cyan, draw(l, until)), text)
+	}
+	if !legend {
+		return
 	}
 	fmt.Fprintf(p, "  %-*s  %s\n", name, "", p.in(faint, "h header   o one   8 several, by their number   # more than nine   x the end"))
 }

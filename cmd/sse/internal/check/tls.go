@@ -70,7 +70,7 @@ func (c *checker) checkHTTP1(ctx context.Context, base *stream) {
 	r, id := c.report, "http1-limit"
 	switch {
 	case !base.open():
-		r.unverified("there is no stream", id)
+		r.unverified(noStream, id)
 		return
 	case c.http2:
 		r.pass(id)

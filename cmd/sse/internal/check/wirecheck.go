@@ -57,7 +57,7 @@ func (c *checker) checkWire(s *stream, scan *wire.Scanner) {
 	switch {
 	case scan != nil:
 	case !s.open() || !s.readable:
-		r.unverified("there is no stream to read", wireIDs...)
+		r.unverified(noStream, wireIDs...)
 		return
 	case s.Size == 0:
 		r.unverified("no byte of the stream came while it was watched", wireIDs...)
@@ -87,6 +87,9 @@ func (c *checker) checkWire(s *stream, scan *wire.Scanner) {
 	if scan.Fault(wire.Retry) == nil && len(scan.Retries) == 0 {
 		r.unverified("no retry field came", "retry")
 	}
+	if !scan.HasID {
+		r.unverified("no id field came", "nul-id")
+	}
 	r.pass(wireIDs...)
 }
 
@@ -106,6 +109,9 @@ func places(r *Report, scan *wire.Scanner, fault, id string, level Level, format
 	}
 	var where []string
 	for _, p := range f.Places {
+		if p.Offset == 0 && p.Text == "" {
+			continue // the text says where
+		}
 		w := fmt.Sprintf("line %d, byte %d", p.Line, p.Offset)
 		if p.Text != "" {
 			w += ": " + safe(p.Text)
