@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -214,8 +215,28 @@ func node(script, path string, args ...string) func(*testing.T) string {
 	}
 }
 
+// published is a server of servers/node whose log is made longer while the test runs.
+func published(script string) func(*testing.T) string {
+	return func(t *testing.T) string {
+		stream := node(script, "/sse", "3")(t)
+		go func() {
+			for n := 4; t.Context().Err() == nil; n++ {
+				resp, err := http.Post(fmt.Sprintf("%s/publish?to=%d", strings.TrimSuffix(stream, "/sse"), n), "text/plain", nil)
+				if err == nil {
+					resp.Body.Close()
+				}
+				time.Sleep(400 * time.Millisecond)
+			}
+		}()
+		return stream
+	}
+}
+
 func TestNode(t *testing.T) {
 	test(t, []row{
+		{name: "good, better-sse", url: published("better-sse.mjs")},
+		{name: "good, @fastify/sse", url: published("fastify-sse.mjs")},
+		{name: "express-sse", want: "problem no-resume", url: published("express-sse.mjs")},
 		{name: "good, express", url: node("compression.mjs", "/sse", "none")},
 		{name: "good, no-transform", url: node("compression.mjs", "/sse", "no-transform")},
 		{name: "good, flush", url: node("compression.mjs", "/sse", "flush"), unverified: "compressed-buffering"},

@@ -57,7 +57,7 @@ var catalogue = map[string]entry{
 	},
 	"connection-header": {
 		"A header of HTTP/1.1 in a response over HTTP/2",
-		"The handler sets Connection: keep-alive, and the layer in front passes it on. RFC 9113, section 8.2.2, forbids that; Safari and curl end the stream with a protocol error.",
+		"The handler sets Connection: keep-alive, and the layer in front passes it on. RFC 9113, section 8.2.2, forbids that; curl and Safari are known to end the stream with a protocol error.",
 		[]Fix{
 			{"any server", "Do not set Connection, Keep-Alive or Transfer-Encoding in a handler: HTTP/1.1 keeps connections without them."},
 			{"HAProxy", "http-response del-header Connection"},

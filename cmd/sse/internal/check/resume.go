@@ -76,8 +76,9 @@ func (c *checker) checkResumption(ctx context.Context, base *stream) {
 	if ctx.Err() != nil {
 		return
 	}
-	c.judgeOlder(seen[0], seen[1], old, back)
-	c.judgeNewest(seen[1], old)
+	if c.judgeOlder(seen[0], seen[1], old, back) {
+		c.judgeNewest(seen[1], old)
+	}
 	if len(seen) > 2 {
 		c.judgeUnknown(seen[2], seen[3])
 	}
@@ -129,9 +130,9 @@ func (c *checker) watchResumption(ctx context.Context, xs []*capture.Exchange, b
 	}
 }
 
-// index returns where an event is among others: by its ID and content.
+// index returns where the event with an ID is among others. What it says may be made anew.
 func index(events []wire.Event, ev wire.Event) int {
-	return slices.IndexFunc(events, func(e wire.Event) bool { return e.Key == ev.Key })
+	return slices.IndexFunc(events, func(e wire.Event) bool { return e.OwnID && e.ID == ev.ID })
 }
 
 // count returns how many of the wanted events are among others.
@@ -145,19 +146,20 @@ func count(events, wanted []wire.Event) (n int) {
 }
 
 // judgeOlder judges a resumption after the event that is so many back in old. What a
-// resumption after the newest one brought shows whether the stream simply began again.
-func (c *checker) judgeOlder(s, newest *stream, old []wire.Event, back int) {
+// resumption after the newest one brought shows whether the stream simply began again. It
+// reports whether the server resumes at all.
+func (c *checker) judgeOlder(s, newest *stream, old []wire.Event, back int) (resumes bool) {
 	r := c.report
 	at := len(old) - 1 - back
 	from, after := old[at], old[at+1:]
 	asked := fmt.Sprintf("After Last-Event-ID: %s", safe(from.ID))
 	if c.refused(s, asked) {
-		return
+		return false
 	}
 	got := s.scan.Events
 	if len(got) == 0 {
 		r.find("no-resume", Problem, fmt.Sprintf("%s, no event came within %s, though %d had followed it.", asked, seconds(s.Until()-s.Sent), len(after)))
-		return
+		return false
 	}
 	repeated := count(got, old[:at+1])
 	last, missing := -1, 0 // the latest of those that followed it and came, and those before it that did not
@@ -182,14 +184,17 @@ func (c *checker) judgeOlder(s, newest *stream, old []wire.Event, back int) {
 	switch {
 	case missing == len(after) && repeated == 0:
 		r.find("no-resume", Problem, fmt.Sprintf("%s, none of the %d events came that had followed it, and newer ones did: they are lost.", asked, len(after)))
+		return false
 	case repeated > 1 && index(got, old[0]) >= 0, repeated > 0 && count(newest.scan.Events, old) == len(old):
 		r.find("no-resume", Problem, fmt.Sprintf("%s, the stream began again: %d events came that the client has had.", asked, repeated))
+		return false
 	case repeated > 0:
 		r.find("resume-repeats", Risk, fmt.Sprintf("%s, %d of the events that the client has had came again.", asked, repeated))
 	}
 	if missing > 0 && missing < len(after) || missing > 0 && repeated > 0 {
 		r.find("resume-gap", Problem, fmt.Sprintf("%s, %d of the %d events are missing that had followed it.", asked, missing, len(after)))
 	}
+	return true
 }
 
 // refused reports a resumption that was not answered with a stream.
@@ -208,7 +213,7 @@ func (c *checker) refused(s *stream, asked string) bool {
 // judgeNewest judges a resumption after the newest event that had been seen.
 func (c *checker) judgeNewest(s *stream, old []wire.Event) {
 	asked := fmt.Sprintf("After the newest event's Last-Event-ID: %s", safe(old[len(old)-1].ID))
-	if c.report.has("no-resume") || c.refused(s, asked) {
+	if c.refused(s, asked) {
 		return
 	}
 	if repeated := count(s.scan.Events, old); repeated > 0 {
