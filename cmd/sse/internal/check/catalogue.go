@@ -91,7 +91,7 @@ var catalogue = map[string]entry{
 		"Compression holds events back",
 		"A layer compresses the stream and writes when its buffer is full. Browsers ask for codings; curl, and many clients in tests, do not, and see nothing wrong.",
 		[]Fix{
-			{"nginx", "Take text/event-stream out of gzip_types (and * as well), or gzip off; in this location, or proxy_buffering off;, with which gzip flushes. no-transform does not stop it."},
+			{"nginx", "proxy_buffering off; or gzip off; in this location, or gzip_types without text/event-stream and *. no-transform does not stop it."},
 			{"HAProxy", "Take text/event-stream out of compression type, or no compression in this backend."},
 			{"Caddy", "@other not path /events*, then encode @other gzip: compress everything but the stream. no-transform does not stop it."},
 			{"Envoy", "Remove text/event-stream from the compressor's content_type list."},
