@@ -17,6 +17,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/lastevent/sse/cmd/sse/internal/check"
 	"github.com/lastevent/sse/cmd/sse/internal/term"
 )
 
@@ -34,6 +35,9 @@ const (
 // subcommands returns what may stand first in place of flags and URLs.
 func subcommands() map[string]func(cmd *command, args []string) int {
 	return map[string]func(cmd *command, args []string) int{
+		"check": func(cmd *command, args []string) int {
+			return check.Main(args, cmd.stdout, cmd.stderr)
+		},
 		"completion": (*command).completion,
 	}
 }

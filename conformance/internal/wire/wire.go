@@ -7,8 +7,6 @@ import (
 	"log"
 	"net"
 	"net/http"
-	"net/http/httptest"
-	"sync"
 	"testing"
 	"time"
 
@@ -25,13 +23,6 @@ const (
 	H2C   Protocol = "h2c"
 	HTTP3 Protocol = "HTTP/3"
 )
-
-// Certificate is for 127.0.0.1; clients of this package do not look at it.
-var Certificate = sync.OnceValue(func() tls.Certificate {
-	s := httptest.NewTLSServer(nil)
-	defer s.Close()
-	return s.TLS.Certificates[0]
-})
 
 // URL returns the URL of a server at addr.
 func (p Protocol) URL(addr string) string {
