@@ -95,7 +95,7 @@ func spec() *service.ConfigSpec {
 				Default("GET"),
 			service.NewInterpolatedStringMapField(fieldHeaders).
 				Description("Headers of the request. They are evaluated for each connection, so a token may come from a file that changes. They are not sent to another host that the server redirects to.").
-				Example(map[string]any{"Authorization": `Bearer ${! file("/run/secrets/token").string().trim() }`}).
+				Example(map[string]any{"Authorization": `Bearer ${! file(path: "/run/secrets/token", no_cache: true).string().trim() }`}).
 				Default(map[string]any{}),
 			service.NewStringField(fieldBody).
 				Description("The body of the request.").

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -46,6 +44,7 @@ type demo struct {
 	nats        *server.Server
 	http        *http.Server
 	connections atomic.Int64
+	ended       atomic.Int64 // streams
 }
 
 // lookup returns the value of a variable in the configuration.
@@ -87,7 +86,7 @@ func (d *demo) start() (err error) {
 	if err := d.withStream(func(context.Context, jetstream.Stream) error { return nil }); err != nil {
 		return err
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := d.listen()
 	if err != nil {
 		return err
 	}
@@ -95,6 +94,20 @@ func (d *demo) start() (err error) {
 	d.http = &http.Server{Handler: http.HandlerFunc(d.serve), ReadHeaderTimeout: time.Minute}
 	go d.http.Serve(listener) //nolint:errcheck // it ends by close
 	return nil
+}
+
+// listen returns a listener at the address of the last demo in the directory, if there was
+// one: the positions belong to the URLs.
+func (d *demo) listen() (net.Listener, error) {
+	file := filepath.Join(d.dir, "address")
+	if last, err := os.ReadFile(file); err == nil {
+		return net.Listen("tcp", string(last))
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	return l, os.WriteFile(file, []byte(l.Addr().String()), 0o600)
 }
 
 // withStream calls f with the stream of JetStream, which it creates if there is none.
@@ -127,6 +140,7 @@ func (d *demo) serve(w http.ResponseWriter, r *http.Request) {
 	_, number, _ := strings.Cut(r.Header.Get("Last-Event-ID"), "-")
 	last, _ := strconv.Atoi(number)
 	if last >= demoEvents {
+		d.ended.Add(1)
 		w.WriteHeader(http.StatusNoContent)
 		return
 	}
@@ -149,10 +163,10 @@ func (d *demo) serve(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// summary prints what has arrived, if the demo has run to its end.
+// summary prints what has arrived.
 func (d *demo) summary(w io.Writer) error {
-	if d.nats == nil || d.connections.Load() == 0 {
-		return nil
+	if d.connections.Load() == 0 {
+		return nil // there was no demo, or its configuration was only looked at
 	}
 	var inFiles []string
 	for _, topic := range demoTopics {
@@ -160,9 +174,12 @@ func (d *demo) summary(w io.Writer) error {
 		if err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
 		}
-		for lines := bufio.NewScanner(bytes.NewReader(b)); lines.Scan(); {
-			inFiles = append(inFiles, lines.Text())
-		}
+		inFiles = append(inFiles, strings.Fields(string(b))...)
+	}
+	all := len(demoTopics) * demoEvents
+	if int(d.ended.Load()) < len(demoTopics) {
+		_, err := fmt.Fprintf(w, "stopped after %d of %d events; continue with DEMO_DIR=%s\n", len(inFiles), all, d.dir)
+		return err
 	}
 	var inNATS uint64
 	err := d.withStream(func(ctx context.Context, s jetstream.Stream) error {
@@ -175,7 +192,6 @@ func (d *demo) summary(w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	all := len(demoTopics) * demoEvents
 	slices.Sort(inFiles)
 	distinct := len(slices.Compact(slices.Clone(inFiles)))
 	_, err = fmt.Fprintf(w, "%d events over %d connections: %d lost and %d repeated in the files, %d lost in NATS JetStream; see %s\n",
