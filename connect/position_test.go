@@ -91,7 +91,6 @@ func TestEmptyID(t *testing.T) {
 type flaky struct {
 	service.Cache
 	broken atomic.Bool
-	sets   atomic.Int32
 }
 
 var (
@@ -102,7 +101,6 @@ var (
 func (f *flaky) Get(context.Context, string) ([]byte, error) { return nil, service.ErrKeyNotFound }
 
 func (f *flaky) Set(context.Context, string, []byte, *time.Duration) error {
-	f.sets.Add(1)
 	if f.broken.Load() {
 		return errBroken
 	}

@@ -47,9 +47,9 @@ Each event becomes one message, whose content is the event's data. Connections t
 
 ### Delivery
 
-With ` + "`position.cache`" + ` set, delivery is at least once, also when the process is killed. The position of a stream is the ID of the last event such that this event and all events before it have been acknowledged. It is stored in the cache after each acknowledgement, and a pipeline that starts sends it as ` + "`Last-Event-ID`" + `. After a crash, at most ` + "`checkpoint_limit`" + ` events of each stream are repeated; after a graceful stop, none. Without a cache, a pipeline that starts again starts where ` + "`last_event_id`" + ` says.
+With ` + "`position.cache`" + ` set, delivery is at least once, also when the process is killed. The position of a stream is the ID of the last event such that this event and all events before it have been acknowledged. It is stored in the cache after each acknowledgement, and a pipeline that starts sends it as ` + "`Last-Event-ID`" + `. After a crash, at most ` + "`checkpoint_limit`" + ` events of each stream are delivered again; after a graceful stop, none. Without a cache, a pipeline that starts again starts where ` + "`last_event_id`" + ` says.
 
-All of this requires a server that sends IDs and replays the events after a ` + "`Last-Event-ID`" + `. Events without an ID are delivered like all others, but they do not move the position: after a restart, the server decides whether they are sent again. An ID that no header can carry (with a control character, or longer than 8 KiB) is never stored: the position stays at the ID before it.
+All of this requires a server that sends IDs and replays the events after a ` + "`Last-Event-ID`" + `. Events without an ID of their own are delivered like all others, but they do not move the position: after a restart, the server decides whether they are sent again, and how many. An ID that no header can carry (with a control character, or longer than 8 KiB) is never stored: the position stays at the ID before it.
 
 A message that the output rejects is delivered again, after messages that followed it, unless ` + "`auto_replay_nacks`" + ` is false. Meanwhile at most ` + "`checkpoint_limit`" + ` events after it are read.
 
@@ -127,7 +127,7 @@ func spec() *service.ConfigSpec {
 				Example("45s").
 				Default("0s"),
 			service.NewDurationField(fieldHeaderTimeout).
-				Description("How long to wait for the header of a response, redirects and the request of an OAuth 2 token included. Zero means no limit.").
+				Description("How long to wait for the header of a response, redirects and the request of an OAuth 2 token included. Zero means no limit, for servers that send the header only with the first event.").
 				Default("30s").
 				Advanced(),
 			service.NewIntField(fieldMaxEventSize).

@@ -129,6 +129,31 @@ func TestReference(t *testing.T) {
 	require.True(t, string(readme) == current, "README.md is not current: go test -run TestReference -update")
 }
 
+// TestReadme: its Go blocks are in files that are compiled, what it links to exists, and the
+// commands name what is there.
+func TestReadme(t *testing.T) {
+	b, err := os.ReadFile("README.md")
+	require.NoError(t, err)
+	readme, code := string(b), ""
+	for _, name := range []string{"example_test.go", "doc.go"} {
+		b, err := os.ReadFile(name)
+		require.NoError(t, err)
+		code += strings.ReplaceAll(string(b), "\n//\t", "\n")
+	}
+	blocks := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(readme, -1)
+	require.Len(t, blocks, 2)
+	for _, block := range blocks {
+		require.Contains(t, code, block[1])
+	}
+	links := regexp.MustCompile(`\]\(([^)#:]+)\)`).FindAllStringSubmatch(readme, -1)
+	require.NotEmpty(t, links)
+	for _, link := range links {
+		_, err := os.Stat(link[1])
+		require.NoError(t, err)
+	}
+	require.Contains(t, readme, "go run -C connect ./cmd/sseconnect -c demo.yaml")
+}
+
 // render returns the reference in Markdown.
 func render(data service.TemplateDataPlugin) string {
 	b := new(strings.Builder)
