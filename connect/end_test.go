@@ -137,6 +137,38 @@ func TestConnect(t *testing.T) {
 	require.True(t, in.log.has("level=WARN", "401 Unauthorized", "next connection in"))
 }
 
+// TestNoSecrets: the log has neither the password nor the query of a URL, whatever fails.
+func TestNoSecrets(t *testing.T) {
+	gone := newServer(t, nil)
+	address := strings.TrimPrefix(gone.URL, "http://")
+	gone.Close()
+	refusing := newServer(t, func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/moved") {
+			http.Redirect(w, r, "http://"+address+"/?token=secret", http.StatusFound)
+			return
+		}
+		w.WriteHeader(http.StatusForbidden)
+	})
+	for url, err := range map[string]string{
+		"http://" + address + "/": "connection refused",
+		refusing.URL + "/moved":   "connection refused",
+		refusing.URL + "/":        "403 Forbidden",
+	} {
+		for _, onError := range []string{"always", "never"} {
+			p := start(t, fmt.Sprintf("sse: { url: %q, reconnect: { time: 10ms, on_error: %s } }",
+				strings.Replace(url, "http://", "http://user:secret@", 1)+"?token=secret", onError), "", nil)
+			p.awaitLog(url, err)
+			if onError == "never" {
+				p.wait()
+			} else {
+				p.awaitLog("level=ERROR", "Failed to connect", err)
+				p.stop()
+			}
+			require.NotContains(t, p.log.String(), "secret")
+		}
+	}
+}
+
 // TestEndWaits: the input does not end before its last events are handled, so that a
 // rejected one comes again.
 func TestEndWaits(t *testing.T) {

@@ -3,9 +3,11 @@ package connect
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 
@@ -58,7 +60,7 @@ func (s *stream) run(ctx context.Context, items chan<- item) {
 		return
 	case err != nil:
 		s.meters.failures.Incr(1, s.label)
-		s.log.Errorf("Stream %s has ended with an error: %v", s.label, err)
+		s.log.Errorf("Stream %s has ended with an error: %v", s.label, concealed(err))
 	default:
 		s.log.Infof("Stream %s has ended", s.label)
 	}
@@ -79,7 +81,7 @@ func (s *stream) read(ctx context.Context, items chan<- item) error {
 		req.Header.Set("Last-Event-ID", id)
 	}
 	events := s.client.Stream(req)
-	defer events.Close()
+	defer events.Close() //nolint:errcheck // it returns nil
 	for {
 		if err := events.Next(); err != nil {
 			if err == io.EOF {
@@ -117,6 +119,20 @@ func (s *stream) message(events *sse.Stream) *service.Message {
 	return m
 }
 
+// concealed returns err, or one of the same kind without the query of the URL, which
+// net/http quotes and which may be secret.
+func concealed(err error) error {
+	ue := (*url.Error)(nil)
+	if !errors.As(err, &ue) {
+		return err
+	}
+	address, query, _ := strings.Cut(ue.URL, "?")
+	if query == "" {
+		return err
+	}
+	return &url.Error{Op: ue.Op, URL: address, Err: ue.Err}
+}
+
 // trace reports what happens to connections: opened and failed are called, too.
 func (s *stream) trace(opened func(), failed func(error)) *sse.Trace {
 	return &sse.Trace{
@@ -138,8 +154,9 @@ func (s *stream) trace(opened func(), failed func(error)) *sse.Trace {
 				s.log.Debugf("Stream %s was closed by the server, next connection in %v", s.label, info.Delay)
 				return
 			}
-			s.log.Warnf("Stream %s lost its connection, next connection in %v: %v", s.label, info.Delay, info.Err)
-			failed(fmt.Errorf("%s: %w", s.label, info.Err))
+			err := concealed(info.Err)
+			s.log.Warnf("Stream %s lost its connection, next connection in %v: %v", s.label, info.Delay, err)
+			failed(fmt.Errorf("%s: %w", s.label, err))
 		},
 	}
 }

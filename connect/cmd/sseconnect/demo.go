@@ -48,7 +48,7 @@ type demo struct {
 }
 
 // lookup returns the value of a variable in the configuration.
-func (d *demo) lookup(_ context.Context, name string) (string, bool) {
+func (d *demo) lookup(ctx context.Context, name string) (string, bool) {
 	if v, ok := os.LookupEnv(name); ok {
 		return v, true
 	}
@@ -57,7 +57,7 @@ func (d *demo) lookup(_ context.Context, name string) (string, bool) {
 	default:
 		return "", false
 	}
-	d.once.Do(func() { d.err = d.start() })
+	d.once.Do(func() { d.err = d.start(ctx) })
 	if d.err != nil {
 		fmt.Fprintln(os.Stderr, "sseconnect: the demo:", d.err)
 		return "", false
@@ -65,7 +65,7 @@ func (d *demo) lookup(_ context.Context, name string) (string, bool) {
 	return map[string]string{"DEMO_SSE_URL": d.url, "DEMO_NATS_URL": d.nats.ClientURL(), "DEMO_DIR": d.dir}[name], true
 }
 
-func (d *demo) start() (err error) {
+func (d *demo) start(ctx context.Context) (err error) {
 	if d.dir = os.Getenv("DEMO_DIR"); d.dir == "" {
 		if d.dir, err = os.MkdirTemp("", "sseconnect-demo-"); err != nil {
 			return err
@@ -86,7 +86,7 @@ func (d *demo) start() (err error) {
 	if err := d.withStream(func(context.Context, jetstream.Stream) error { return nil }); err != nil {
 		return err
 	}
-	listener, err := d.listen()
+	listener, err := d.listen(ctx)
 	if err != nil {
 		return err
 	}
@@ -98,12 +98,13 @@ func (d *demo) start() (err error) {
 
 // listen returns a listener at the address of the last demo in the directory, if there was
 // one: the positions belong to the URLs.
-func (d *demo) listen() (net.Listener, error) {
+func (d *demo) listen(ctx context.Context) (net.Listener, error) {
+	var conf net.ListenConfig
 	file := filepath.Join(d.dir, "address")
 	if last, err := os.ReadFile(file); err == nil {
-		return net.Listen("tcp", string(last))
+		return conf.Listen(ctx, "tcp", string(last))
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := conf.Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
@@ -201,7 +202,7 @@ func (d *demo) summary(w io.Writer) error {
 
 func (d *demo) close() {
 	if d.http != nil {
-		d.http.Close()
+		_ = d.http.Close()
 	}
 	if d.nats != nil {
 		d.nats.Shutdown()
