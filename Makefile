@@ -16,8 +16,8 @@ fuzz: ## five minutes of each fuzz target
 	for target in $$(grep -ho '^func Fuzz[A-Za-z0-9]*' ./*_test.go | cut -d' ' -f2); do \
 		go test -run '^$$' -fuzz "^$$target\$$" -fuzztime 5m . || exit 1; done
 
-mutate: ## break the package one place at a time: which breaks do its tests not notice?
-	go run ./internal/mutate
+mutate: ## break the code one place at a time: which breaks do the tests not notice?
+	status=0; for module in . fleet; do go run ./internal/mutate -C $$module || status=1; done; exit $$status
 
 soak: ## 2000 streams whose connections drop, for ten minutes
 	cd bench && go run ./soak

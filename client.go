@@ -84,7 +84,7 @@ func Get(ctx context.Context, url string) iter.Seq2[Event, error] {
 func (c *Client) Get(ctx context.Context, url string) iter.Seq2[Event, error] {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
-		err = redact(err)
+		err = redactURL(err, url)
 		return func(yield func(Event, error) bool) { yield(Event{}, err) }
 	}
 	return c.Events(req)

@@ -403,6 +403,18 @@ func TestRedirect(t *testing.T) {
 			require.Equal(t, "- - 1 1 1", s.lastEventIDs())
 		})
 	}
+	in(t, "one that is not followed, and relative to the one before", func(t *testing.T) {
+		s := serve(t, status(302, "Location", "http://other/dir/"), status(302, "Location", "page"))
+		s.client.CheckRedirect = func(_ *http.Request, via []*http.Request) error {
+			if len(via) == 2 {
+				return errCause
+			}
+			return nil
+		}
+		_, err := all(t, (&sse.Client{HTTPClient: s.client}).Get(t.Context(), "http://memnet/"))
+		require.ErrorIs(t, err, errCause)
+		require.EqualError(t, err, `Get "http://other/dir/page": the cause`)
+	})
 	in(t, "credentials stay with their host", func(t *testing.T) {
 		s := serveAll(t, func(w http.ResponseWriter, r *http.Request, n int) {
 			if r.Host == "memnet" {

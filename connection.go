@@ -179,7 +179,6 @@ func (c *connection) drain() {
 	c.body.idle, c.body.prompt = 0, false
 	c.timer.Reset(drainTimeout)
 	_, _ = io.CopyN(io.Discard, c.body, maxDrain)
-	c.timer.Stop()
 }
 
 // A body is a response's body that is closed once, by the first of those that may close it:

@@ -33,6 +33,7 @@ func TestAppendTextRefuses(t *testing.T) {
 		ev   sse.Event
 		want string
 	}{
+		{sse.Event{Data: "\r"}, `sse: an event's Data cannot hold '\r'`},
 		{sse.Event{Data: "a\rb"}, `sse: an event's Data cannot hold '\r'`},
 		{sse.Event{Type: "a\rb"}, `sse: an event's Type cannot hold '\r'`},
 		{sse.Event{Type: "a\nb"}, `sse: an event's Type cannot hold '\n'`},

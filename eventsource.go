@@ -81,7 +81,7 @@ const (
 func NewEventSource(url string) (*EventSource, error) {
 	req, err := http.NewRequestWithContext(context.Background(), http.MethodGet, url, nil) // Run has the context
 	if err != nil {
-		return nil, redact(err)
+		return nil, redactURL(err, url)
 	}
 	if !req.URL.IsAbs() {
 		return nil, relativeURL(url)

@@ -4,12 +4,14 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+	"weak"
 
 	"github.com/stretchr/testify/require"
 
@@ -76,9 +78,11 @@ func TestEventSource(t *testing.T) {
 // TestEventSourceOfClient has the client's settings and its Trace.
 func TestEventSourceOfClient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := serve(t, stream("id:8\ndata:1\n\n"), status(503, "Retry-After", "7"))
+		s := serve(t, stream("id:8\n:alive\nfoo:bar\ndata:1\n\n"), status(503, "Retry-After", "7"))
 		tr := record()
-		c := sse.Client{HTTPClient: s.client, NewBackoff: every(time.Second), Trace: tr.trace()}
+		trace := tr.trace()
+		trace.Unknown = func(line string) { tr.add("unknown %q", line) }
+		c := sse.Client{HTTPClient: s.client, NewBackoff: every(time.Second), Trace: trace}
 		req := get(t, "http://memnet/")
 		req.Header.Set("Last-Event-ID", "7")
 		es := c.EventSource(req)
@@ -89,7 +93,9 @@ func TestEventSourceOfClient(t *testing.T) {
 			`error sse: GET http://memnet/: 503 Service Unavailable: "data: refused" CONNECTING`, "error sse: 204 No Content CLOSED"}, l.lines)
 		require.Equal(t, 3, tr.connects)
 		require.Len(t, tr.infos, 3)
-		require.Contains(t, tr.String(), "open")
+		for _, hook := range []string{"connect", "open", `comment "alive"`, `unknown "foo:bar"`, "disconnect"} {
+			require.Contains(t, tr.String(), hook)
+		}
 	})
 	in := func(name string, handler http.HandlerFunc, want ...string) {
 		in(t, name, func(t *testing.T) {
@@ -159,6 +165,37 @@ func TestHandlerReplaced(t *testing.T) {
 		require.NoError(t, es.Run(t.Context()))
 		require.Equal(t, []string{"new 1", "new 2"}, got)
 	})
+}
+
+// TestListenerForNoType: the empty type is none that an event can have, and an error is no
+// event.
+func TestListenerForNoType(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serve(t, stream("event:\ndata:1\n\n"))
+		es := (&sse.Client{HTTPClient: s.client, Reconnect: func(error) bool { return false }}).EventSource(get(t, "http://memnet/"))
+		l := listen(es, "")
+		require.NoError(t, es.Run(t.Context()))
+		require.Equal(t, []string{"open 200 OPEN", `message "1" OPEN`, "error EOF CLOSED"}, l.lines)
+
+		s = serve(t, cut("data:1\n\n"))
+		es = (&sse.Client{HTTPClient: s.client, Reconnect: func(error) bool { return false }}).EventSource(get(t, "http://memnet/"))
+		l = listen(es, "")
+		require.Error(t, es.Run(t.Context()))
+		require.Equal(t, []string{"open 200 OPEN", `message "1" OPEN`, "error unexpected EOF CLOSED"}, l.lines)
+	})
+}
+
+// TestRemovedListenerIsLetGo: an EventSource keeps nothing of a listener that was removed.
+func TestRemovedListenerIsLetGo(t *testing.T) {
+	es := new(sse.Client).EventSource(get(t, "http://memnet/"))
+	held := func() weak.Pointer[[1 << 16]byte] {
+		value := new([1 << 16]byte)
+		es.AddEventListener("e", func(sse.Event) { value[0]++ })()
+		return weak.Make(value)
+	}()
+	runtime.GC()
+	require.Nil(t, held.Value())
+	runtime.KeepAlive(es)
 }
 
 // TestServersOpenAndError: events with these names go to their listeners alone.
@@ -287,16 +324,19 @@ func TestContextValues(t *testing.T) {
 
 // TestNewEventSourceDelay: close to the reconnection time at first, growing after it.
 func TestNewEventSourceDelay(t *testing.T) {
-	for range 20 {
+	var longest time.Duration // of the first waits
+	for range 200 {
 		synctest.Test(t, func(t *testing.T) {
 			s := serve(t, stream("retry:2000\n"), stream(""), stream(""))
 			require.NoError(t, byURL(t, s).Run(t.Context()))
 			waits := s.waits()
 			requireWithin(t, 2*time.Second, 2500*time.Millisecond, waits[0])
+			longest = max(longest, waits[0])
 			requireWithin(t, 4*time.Second, 8*time.Second, waits[1])
 			requireWithin(t, 8*time.Second, 16*time.Second, waits[2])
 		})
 	}
+	require.Greater(t, longest, 2400*time.Millisecond, "a quarter of the reconnection time is used")
 }
 
 // TestCloseFromOutside: no listener is called after Close has returned, except for one that

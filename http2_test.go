@@ -252,6 +252,50 @@ func TestHTTP2NeverOpened(t *testing.T) {
 	})
 }
 
+// TestAnyOtherEndClearsSilence: a connection is left after two silences in a row, and after
+// those only. An end of another kind in between shows that it works.
+func TestAnyOtherEndClearsSilence(t *testing.T) {
+	silent := func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+	in(t, "HTTP/2 keeps its connection", func(t *testing.T) {
+		s := serve(t, hold("data:1\n\n"), stream("data:2\n\n"), silent, stream("data:3\n\n"))
+		s.useHTTP2(t)
+		m := new(mortals).of(s)
+		tr := record()
+		c := sse.Client{HTTPClient: s.client, IdleTimeout: time.Minute, Reconnect: sse.Transient, Trace: tr.trace()}
+		got, err := all(t, c.Get(t.Context(), "http://memnet/"))
+		require.NoError(t, err)
+		require.Equal(t, "1 2 3", data(got))
+		require.Equal(t, []error{sse.ErrIdleTimeout, io.EOF, sse.ErrIdleTimeout, io.EOF, nil}, tr.errs())
+		require.Equal(t, 1, m.dialed())
+	})
+	in(t, "HTTP/1.1 leaves idle connections open again", func(t *testing.T) {
+		s := serve(t, silent, silent, stream("data:1\n\n"), stream("data:2\n\n"))
+		closes := &idleCloses{RoundTripper: s.client.Transport}
+		s.client.Transport = closes
+		tr := record()
+		c := sse.Client{HTTPClient: s.client, IdleTimeout: time.Minute, Reconnect: sse.Transient, Trace: tr.trace()}
+		got, err := all(t, c.Get(t.Context(), "http://memnet/"))
+		require.NoError(t, err)
+		require.Equal(t, "1 2", data(got))
+		require.Equal(t, []error{sse.ErrIdleTimeout, sse.ErrIdleTimeout, io.EOF, io.EOF, nil}, tr.errs())
+		require.Equal(t, []int{3}, closes.before, "the requests before which they are closed")
+	})
+}
+
+// idleCloses notes before which requests the idle connections are closed, counted from 1.
+type idleCloses struct {
+	http.RoundTripper
+	requests int
+	before   []int
+}
+
+func (c *idleCloses) RoundTrip(r *http.Request) (*http.Response, error) {
+	c.requests++
+	return c.RoundTripper.RoundTrip(r)
+}
+
+func (c *idleCloses) CloseIdleConnections() { c.before = append(c.before, c.requests+1) }
+
 // TestHTTP2LeavingWithABody: a request that is given up is sent again with its body, and one
 // whose body cannot be had again is not given up.
 func TestHTTP2LeavingWithABody(t *testing.T) {
@@ -261,6 +305,9 @@ func TestHTTP2LeavingWithABody(t *testing.T) {
 			defer cancel()
 			tr := record()
 			c := sse.Client{HTTPClient: s.client, IdleTimeout: time.Minute, Reconnect: sse.Transient, Trace: tr.trace()}
+			var sent []io.ReadCloser
+			connect := c.Trace.Connect
+			c.Trace.Connect = func(r *http.Request) { connect(r); sent = append(sent, r.Body) }
 			req := post(t, strings.NewReader("body"))
 			connects := 4
 			if !getBody {
@@ -273,6 +320,9 @@ func TestHTTP2LeavingWithABody(t *testing.T) {
 			require.Equal(t, connects, tr.connects)
 			require.Equal(t, "body", s.requests[1].body)
 			require.Equal(t, 2, m.dialed())
+			for i, info := range tr.infos {
+				require.True(t, info.Request.Body == sent[i], "a RoundTripper does not change its request")
+			}
 		})
 	}
 }

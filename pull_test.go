@@ -100,6 +100,16 @@ func TestStreamErrors(t *testing.T) {
 		cancel(errCause)
 		require.Equal(t, errCause, st.Next(), "nothing buffered is delivered")
 	})
+	in(t, "context, before there is an attempt", func(t *testing.T) {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		closed := false
+		req := post(t, nil).WithContext(ctx)
+		req.Body = closer{strings.NewReader("x"), func() { closed = true }}
+		st := new(sse.Client).Stream(req)
+		cancel(errCause)
+		require.Equal(t, errCause, st.Next())
+		require.True(t, closed, "the caller's body")
+	})
 	in(t, "an initial ID that no header can carry", func(t *testing.T) {
 		for _, id := range []string{"a\nb", "\x00", "\x7f", strings.Repeat("x", 8<<10+1)} {
 			s := serve(t)
@@ -220,9 +230,9 @@ func TestStreamClose(t *testing.T) {
 		req.Body = closer{strings.NewReader("x"), func() { closed = true }}
 		st := (&sse.Client{HTTPClient: s.client}).Stream(req)
 		require.NoError(t, st.Close())
+		require.True(t, closed, "the caller's body")
 		require.Equal(t, io.EOF, st.Next())
 		require.Empty(t, s.requests)
-		require.True(t, closed)
 	})
 	in(t, "between two Nexts", func(t *testing.T) {
 		left := make(chan bool, 1)
@@ -290,6 +300,26 @@ func TestStreamClose(t *testing.T) {
 			require.Equal(t, io.EOF, st.Next())
 			require.Equal(t, 1, connects)
 			require.Equal(t, 1, disconnects)
+		}
+	})
+	t.Run("races, and no Next follows", func(t *testing.T) {
+		url := listenAndServe(t, hold(strings.Repeat("data:1\n\n", 100_000)))
+		for range 200 {
+			disconnects := 0
+			c := sse.Client{HTTPClient: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}},
+				Trace: &sse.Trace{Disconnect: func(sse.DisconnectInfo) { disconnects++ }}}
+			st := c.Stream(get(t, url))
+			require.NoError(t, st.Next())
+			var stop atomic.Bool
+			var wg sync.WaitGroup
+			wg.Go(func() {
+				for !stop.Load() && st.Next() == nil {
+				}
+			})
+			stop.Store(true)
+			st.Close()
+			wg.Wait()
+			require.Equal(t, 1, disconnects, "whichever call was last has closed the connection")
 		}
 	})
 }
@@ -395,11 +425,13 @@ func TestRestart(t *testing.T) {
 		require.Zero(t, time.Since(start))
 	})
 	in(t, "before the first Next", func(t *testing.T) {
-		s := serve(t, hold("data:1\n\n"))
-		st := (&sse.Client{HTTPClient: s.client}).Stream(get(t, "http://memnet/"))
+		s := serve(t, stream("data:1\n\n"), hold("data:2\n\n"))
+		st := (&sse.Client{HTTPClient: s.client, NewBackoff: every(time.Minute)}).Stream(get(t, "http://memnet/"))
 		st.Restart(nil)
 		require.NoError(t, st.Next())
 		require.Len(t, s.requests, 1)
+		require.NoError(t, st.Next())
+		require.Equal(t, []time.Duration{time.Minute}, s.waits(), "no later wait is cut short either")
 		st.Close()
 	})
 	in(t, "a Backoff that gives up", func(t *testing.T) {
@@ -552,10 +584,17 @@ func TestContinue(t *testing.T) {
 		require.Len(t, s.requests, 3)
 	})
 	in(t, "closed before Next", func(t *testing.T) {
-		closed := false
-		st := new(sse.Client).Continue(&http.Response{Body: closer{strings.NewReader(""), func() { closed = true }}}, nil)
+		closed := 0
+		st := new(sse.Client).Continue(&http.Response{Body: closer{strings.NewReader(""), func() { closed++ }}}, nil)
 		st.Close()
-		require.True(t, closed)
+		st.Close()
+		require.Equal(t, 1, closed)
+	})
+	in(t, "without a body", func(t *testing.T) {
+		st := new(sse.Client).Continue(&http.Response{}, nil)
+		require.Equal(t, io.EOF, st.Next())
+		st.Close()
+		new(sse.Client).Continue(&http.Response{}, nil).Close()
 	})
 	in(t, "a response made by hand", func(t *testing.T) {
 		resp := &http.Response{Body: io.NopCloser(strings.NewReader("data:1\n\ndata:2\n\n")), ProtoMajor: 1}

@@ -129,7 +129,6 @@ func (s *Stream) sleep(wait time.Duration) error {
 	}) {
 		return io.EOF
 	}
-	defer s.signal.arm(nil)
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {

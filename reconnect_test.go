@@ -384,6 +384,34 @@ func TestPolicyAsksWhatWasSent(t *testing.T) {
 	}
 }
 
+// TestBodiesOfPrepare: the caller's body can be sent once. A body that Prepare puts in its
+// place is new for each attempt. A GetBody that Prepare sets, on the clone that is sent,
+// brings nothing back: the stream ends with what ended its connection.
+func TestBodiesOfPrepare(t *testing.T) {
+	for name, test := range map[string]struct {
+		prepare func(r *http.Request)
+		bodies  string
+		err     error
+	}{
+		"a new body":   {withBody, "body body", nil},
+		"only GetBody": {func(r *http.Request) { r.GetBody = func() (io.ReadCloser, error) { return http.NoBody, nil } }, "the caller's", io.ErrUnexpectedEOF},
+	} {
+		in(t, name, func(t *testing.T) {
+			s := serve(t, cut("data:1\n\n"))
+			req := post(t, io.NopCloser(strings.NewReader("the caller's")))
+			req.Header.Set("Idempotency-Key", "k")
+			c := sse.Client{HTTPClient: s.client, Prepare: func(r *http.Request) error { test.prepare(r); return nil }}
+			_, err := all(t, c.Events(req))
+			require.Equal(t, test.err, err)
+			var bodies []string
+			for _, r := range s.requests {
+				bodies = append(bodies, r.body)
+			}
+			require.Equal(t, test.bodies, strings.Join(bodies, " "))
+		})
+	}
+}
+
 // TestCompleteAnswerIsNotAskedForAgain, whatever makes the request one that may be repeated.
 func TestCompleteAnswerIsNotAskedForAgain(t *testing.T) {
 	for _, method := range []string{"POST", "PUT", "DELETE", "OPTIONS", "TRACE", "REPORT"} {

@@ -157,7 +157,7 @@ func (t *template) repeats(sent *attempt, err error) bool {
 		}
 	}
 	// A body that Prepare made is new for each attempt.
-	return sent.Body == nil || sent.GetBody != nil || sent.replaced != nil || !t.spent()
+	return sent.replaced != nil || !t.spent()
 }
 
 // isClean reports whether err is the end of a stream that the server closed, rather than

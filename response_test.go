@@ -86,6 +86,13 @@ func TestErrorsCarryNoPassword(t *testing.T) {
 		handler http.HandlerFunc
 	}{
 		"refused":                        {"http://" + userinfo + "memnet/", status(404)},
+		"after a space":                  {"http:// " + userinfo + "memnet/", nil},
+		"a space before it":              {"http://user: pa55word@memnet/", nil},
+		"a quote before it":              {`http://user:"pa55word@memnet/`, nil},
+		"a bracket before it":            {"http://user:<pa55word@memnet/", nil},
+		"a tab before it":                {"http://user:\tpa55word@memnet/", nil},
+		"a fragment's sign after it":     {"http://user:pa55word#@memnet/", nil},
+		"a question mark after it":       {"http://user:pa55word?@memnet/", nil},
 		"not to be parsed":               {"http://" + userinfo + "mem net/", nil},
 		"a token instead of a user":      {"http://pa55word@mem net/", nil},
 		"not to be parsed, with a slash": {"http://user:pa55word/more@mem net/", nil},
@@ -103,6 +110,9 @@ func TestErrorsCarryNoPassword(t *testing.T) {
 		"redirect loop":                   {"http://memnet/", redirect("http://" + userinfo + "memnet/")},
 		"redirect, not to be parsed":      {"http://memnet/", redirect("http://" + userinfo + "mem net/")},
 		"redirect, not to be parsed, odd": {"http://memnet/", redirect("http://user:pa55word/@mem%zznet/")},
+		"redirect, a space before it":     {"http://memnet/", redirect("http://user: pa55word@memnet/")},
+		"redirect, a quote before it":     {"http://memnet/", redirect(`http://user:"pa55word@memnet/`)},
+		"redirect, a number sign after":   {"http://memnet/", redirect("http://user:pa55word#@memnet/")},
 		"redirect without a scheme":       {"http://memnet/", redirect("//" + userinfo + "mem net/")},
 	} {
 		in(t, name, func(t *testing.T) {
@@ -121,10 +131,37 @@ func TestErrorsCarryNoPassword(t *testing.T) {
 			}
 		})
 	}
-	_, err := sse.NewEventSource("http://" + userinfo + "mem net/")
-	require.NotContains(t, err.Error(), "pa55word")
-	_, err = sse.NewEventSource("//" + userinfo + "memnet/")
-	require.NotContains(t, err.Error(), "pa55word")
+	for _, u := range []string{"http://" + userinfo + "mem net/", "//" + userinfo + "memnet/", "http://user:pa55word#@memnet/"} {
+		_, err := sse.NewEventSource(u)
+		require.Error(t, err)
+		require.NotContains(t, err.Error(), "pa55word")
+	}
+}
+
+// TestErrorsKeepTheRest: what is no password stays in an error, and so does its chain.
+func TestErrorsKeepTheRest(t *testing.T) {
+	cause := errors.New("dial refused: user")
+	hc := &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) { return nil, cause })}
+	for url, want := range map[string]string{
+		"http://user:refused@memnet/a?b=c": `Get "http://xxxxx@memnet/a?b=c": dial refused: user`,
+		"http://refused@memnet/":           `Get "http://xxxxx@memnet/": dial refused: user`,
+		"http://memnet/a":                  `Get "http://memnet/a": dial refused: user`,
+	} {
+		_, err := all(t, (&sse.Client{HTTPClient: hc}).Get(t.Context(), url))
+		require.EqualError(t, err, want)
+		require.ErrorIs(t, err, cause)
+	}
+	cause = errors.New("proxy http://user:secret@proxy refused: // nobody@memnet")
+	_, err := all(t, (&sse.Client{HTTPClient: hc}).Get(t.Context(), "http://memnet/"))
+	require.EqualError(t, err, `Get "http://memnet/": proxy http://xxxxx@proxy refused: // nobody@memnet`)
+	for url, want := range map[string]string{
+		"http://memnet:port/":   `parse "http://memnet:port/": invalid port ":port" after host`,
+		"http://@memnet:port/":  `parse "http://@memnet:port/": invalid port ":port" after host`,
+		"http://u@memnet:port/": `parse "http://xxxxx@memnet:port/": invalid port ":port" after host`,
+	} {
+		_, err = all(t, sse.Get(t.Context(), url))
+		require.EqualError(t, err, want)
+	}
 }
 
 // TestCheckResponseFunction is CheckResponse by itself, on responses that no Client got.
@@ -147,6 +184,22 @@ func TestCheckResponseFunction(t *testing.T) {
 	require.ErrorAs(t, sse.CheckResponse(&http.Response{StatusCode: 404}), new(*sse.ResponseError), "no body, no header")
 	require.EqualError(t, sse.CheckResponse(&http.Response{StatusCode: 404, Request: &http.Request{URL: &url.URL{Scheme: "http", User: url.User("u"), Host: "h", Path: "/p"}}}),
 		"sse: GET http://h/p: 404 Not Found")
+	resp, _ = response(404, "text/plain", "")
+	var pieces []io.Reader // each is what one Read returns
+	for range 100 {
+		pieces = append(pieces, strings.NewReader(strings.Repeat("x", 1000)))
+	}
+	resp.Body = io.NopCloser(io.MultiReader(pieces...))
+	var re *sse.ResponseError
+	require.ErrorAs(t, sse.CheckResponse(resp), &re)
+	require.Len(t, re.Body, 64<<10)
+	in(t, "closes the body once", func(t *testing.T) {
+		closed := 0
+		body := closer{strings.NewReader("x"), func() { closed++ }}
+		require.Error(t, sse.CheckResponse(&http.Response{StatusCode: 404, Body: body}))
+		time.Sleep(time.Minute)
+		require.Equal(t, 1, closed)
+	})
 	in(t, "a body that nobody writes", func(t *testing.T) {
 		r, _ := io.Pipe()
 		start := time.Now()

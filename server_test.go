@@ -256,6 +256,14 @@ func (tr *transcript) trace() *sse.Trace {
 	}
 }
 
+// errs returns what ended each connection.
+func (tr *transcript) errs() (errs []error) {
+	for _, info := range tr.infos {
+		errs = append(errs, info.Err)
+	}
+	return errs
+}
+
 func get(t testing.TB, url string) *http.Request {
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
 	require.NoError(t, err)

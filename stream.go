@@ -285,11 +285,12 @@ func (s *Stream) shut() {
 	s.end = io.EOF
 	s.template.close()
 	if s.adopted != nil {
-		s.adopted.Body.Close()
+		if s.adopted.Body != nil {
+			s.adopted.Body.Close()
+		}
 		s.adopted = nil
 	}
 	if c := s.conn; c != nil {
-		s.signal.arm(nil)
 		if c.ctx.Err() == nil && s.parser.in.err == nil {
 			c.drain()
 		}

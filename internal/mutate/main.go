@@ -1,64 +1,152 @@
-// Command mutate breaks the files of package sse in one place at a time, and runs the
-// package's tests against each: a mutant that they do not notice is a test that is missing,
-// or a place that does not matter. Run it in the root of the module:
+// Command mutate breaks the packages of a module in one place at a time, and runs their
+// tests against each: a mutant that they do not notice is a test that is missing, or a place
+// that does not matter. Run it in the root of the repository:
 //
-//	go run ./internal/mutate
+//	go run ./internal/mutate [flags] [file or directory ...]
+//
+// README.md beside it says how it works.
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
+	"io"
+	"maps"
+	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"runtime"
+	"slices"
 	"strings"
-	"sync"
 	"time"
 )
 
-// The files that decide what is parsed, sent, kept and waited for.
-var files = []string{"parser.go", "parser_field.go", "parser_buffer.go", "parser_utf8.go", "unfinished.go", "reconnect.go", "stream.go", "connection.go",
-	"prompt.go", "path.go", "client.go", "request.go", "response.go", "redact.go", "json.go", "event.go", "eventsource.go"}
-
 func main() {
-	list := flag.Bool("list", false, "list the mutants, and run nothing")
-	at := flag.String("at", "", "run those alone whose position begins with `file:line`")
-	timeout := flag.Duration("timeout", 15*time.Second, "without a word from a mutant's tests, after which it counts as noticed: many times as long as one of them takes")
-	workers := flag.Int("j", runtime.NumCPU(), "mutants at a time")
+	var o options
+	flag.StringVar(&o.module, "C", ".", "the `directory` of the module")
+	flag.StringVar(&o.accepted, "accepted", "internal/mutate/accepted.txt", "the `file` of the mutants that may survive")
+	flag.StringVar(&o.changed, "changed", "", "only mutants of lines that differ from the `commit`")
+	flag.StringVar(&o.at, "at", "", "only mutants whose place begins with `file:line`")
+	flag.DurationVar(&o.limit, "limit", 0, "stop after this `time`, wherever it is; 0: never")
+	flag.BoolVar(&o.list, "list", false, "list the mutants, and run nothing")
 	flag.Parse()
-	if flag.NArg() > 0 {
-		files = flag.Args()
-	}
-	var all []mutant
-	for _, file := range files {
-		some, err := mutants(file)
-		if err != nil {
-			fatal(err)
-		}
-		for _, m := range some {
-			if strings.HasPrefix(m.String(), *at) {
-				all = append(all, m)
-			}
-		}
-	}
-	if *list {
-		for _, m := range all {
-			fmt.Println(m)
-		}
-		return
-	}
-	if err := run(all, *workers, *timeout); err != nil {
-		fatal(err)
+	o.paths, o.out = flag.Args(), os.Stdout
+	if err := run(o); err != nil {
+		fmt.Fprintln(os.Stderr, "mutate:", err)
+		os.Exit(1)
 	}
 }
 
-func fatal(err error) {
-	fmt.Fprintln(os.Stderr, "mutate:", err)
-	os.Exit(1)
+type options struct {
+	module, accepted, changed, at string
+	limit                         time.Duration
+	list                          bool
+	paths                         []string
+	out                           io.Writer
+}
+
+// The packages that are not mutated: this one, the slow oracle of the parser, and programs
+// that are there to be read.
+var left = []string{"/internal/mutate/", "/internal/reference/", "/examples/"}
+
+var errSurvivors = errors.New("there are mutants that the tests do not notice")
+
+func run(o options) error {
+	root, err := os.Getwd()
+	if err != nil {
+		return err
+	}
+	accepted, err := readAccepted(o.accepted)
+	if err != nil {
+		return err
+	}
+	var changed map[string][]change
+	if o.changed != "" {
+		if changed, err = changedSince(o.changed); err != nil {
+			return err
+		}
+	}
+	pkgs, err := listPackages(o.module)
+	if err != nil {
+		return err
+	}
+	work, err := os.MkdirTemp("", "mutate")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(work)
+	ctx := context.Background()
+	if o.limit > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, o.limit)
+		defer cancel()
+	}
+
+	r := report{out: o.out, files: make(map[string]*counts)}
+	known := make(map[string]bool) // all mutants that there are
+	for _, p := range pkgs {
+		if slices.ContainsFunc(left, func(s string) bool { return strings.Contains(p.ImportPath+"/", s) }) {
+			continue
+		}
+		var todo []mutant
+		for _, file := range p.GoFiles {
+			path := filepath.Join(p.Dir, file)
+			all, err := mutants(path, rel(root, path))
+			if err != nil {
+				return err
+			}
+			for _, m := range all {
+				known[m.key] = true
+				if o.wants(m, changed[path]) {
+					todo = append(todo, m)
+				}
+			}
+		}
+		if o.list {
+			for _, m := range todo {
+				fmt.Fprintln(o.out, m)
+			}
+			continue
+		}
+		if len(todo) == 0 {
+			continue
+		}
+		if o.limit > 0 { // what comes within the limit is a sample
+			rand.New(rand.NewPCG(1, 2)).Shuffle(len(todo), func(i, j int) { todo[i], todo[j] = todo[j], todo[i] })
+		}
+		if err := tryPackage(ctx, p, pkgs, todo, work, o.out, func(m mutant, v verdict) { r.add(m, v, accepted) }); err != nil {
+			return fmt.Errorf("%s: %w", p.ImportPath, err)
+		}
+	}
+	if o.list {
+		return nil
+	}
+	r.print()
+	for _, key := range slices.Sorted(maps.Keys(accepted)) {
+		if file, _, _ := strings.Cut(key, " "); !known[key] && r.files[file] != nil && changed == nil {
+			fmt.Fprintln(o.out, "accepted, but there is no such mutant:", key)
+			r.failed = true
+		}
+	}
+	if r.failed {
+		return errSurvivors
+	}
+	return nil
+}
+
+// wants reports whether the flags and arguments select m.
+func (o options) wants(m mutant, changed []change) bool {
+	if o.changed != "" && !slices.ContainsFunc(changed, func(c change) bool { return c.from <= m.line && m.line <= c.to }) {
+		return false
+	}
+	if o.at != "" && !strings.HasPrefix(m.String(), o.at+":") {
+		return false
+	}
+	return len(o.paths) == 0 || slices.ContainsFunc(o.paths, func(p string) bool {
+		p = filepath.ToSlash(filepath.Clean(p))
+		return m.name == p || strings.HasPrefix(m.name, p+"/") || p == "." && !strings.Contains(m.name, "/")
+	})
 }
 
 // verdict is what became of a mutant.
@@ -66,102 +154,78 @@ type verdict int
 
 const (
 	noticed verdict = iota
+	hung            // noticed, by a test that printed nothing for too long
 	survived
-	endless // one of its tests ran into the timeout
 	invalid // it does not compile
+	untried // the time was up
 )
 
-// run tries the mutants, prints those that survive or do not end, and the counts.
-func run(all []mutant, workers int, timeout time.Duration) error {
-	dir, err := os.MkdirTemp("", "mutate")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
-	var (
-		mu     sync.Mutex
-		counts [4]int
-		failed error
-		wg     sync.WaitGroup
-	)
-	todo := make(chan int)
-	for range workers {
-		wg.Go(func() {
-			for i := range todo {
-				v, err := try(all[i], filepath.Join(dir, fmt.Sprint(i)), timeout)
-				mu.Lock()
-				counts[v]++
-				if err != nil {
-					failed = err
-				}
-				switch v {
-				case survived:
-					fmt.Println("survived:", all[i])
-				case endless:
-					fmt.Println("endless:", all[i])
-				}
-				mu.Unlock()
-			}
-		})
-	}
-	for i := range all {
-		todo <- i
-	}
-	close(todo)
-	wg.Wait()
-	caught := counts[noticed] + counts[endless]
-	tried := caught + counts[survived]
-	fmt.Printf("%d mutants, and %d that do not compile; noticed %d, %d of them by the timeout: %.1f %%\n",
-		tried, counts[invalid], caught, counts[endless], 100*float64(caught)/float64(max(tried, 1)))
-	return failed
+// A report counts verdicts, by file.
+type report struct {
+	out    io.Writer
+	files  map[string]*counts
+	failed bool
 }
 
-// try builds the tests with a mutant in the place of its file, and runs them.
-func try(m mutant, dir string, timeout time.Duration) (verdict, error) {
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		return 0, err
+type counts struct{ noticed, hung, accepted, survived, invalid, untried int }
+
+func (r *report) add(m mutant, v verdict, accepted map[string]bool) {
+	c := r.files[m.name]
+	if c == nil {
+		c = new(counts)
+		r.files[m.name] = c
 	}
-	defer os.RemoveAll(dir)
-	original, err := filepath.Abs(m.file)
-	if err != nil {
-		return 0, err
-	}
-	changed, overlay, binary := filepath.Join(dir, "mutant.go"), filepath.Join(dir, "overlay.json"), filepath.Join(dir, "tests")
-	replace, err := json.Marshal(map[string]any{"Replace": map[string]string{original: changed}})
-	if err != nil {
-		return 0, err
-	}
-	if err := os.WriteFile(changed, m.source(), 0o600); err != nil {
-		return 0, err
-	}
-	if err := os.WriteFile(overlay, replace, 0o600); err != nil {
-		return 0, err
-	}
-	if out, err := exec.Command("go", "test", "-c", "-vet=off", "-ldflags=-s -w", "-overlay", overlay, "-o", binary, ".").CombinedOutput(); err != nil {
-		if bytes.Contains(out, []byte("build failed")) || bytes.Contains(out, []byte(changed)) || bytes.Contains(out, []byte("# github.com")) {
-			return invalid, nil
+	switch v {
+	case noticed:
+		c.noticed++
+	case hung:
+		c.hung++
+		fmt.Fprintln(r.out, "hung:", m)
+	case survived:
+		if accepted[m.key] {
+			c.accepted++
+		} else {
+			c.survived++
+			r.failed = true
+			fmt.Fprintf(r.out, "survived, line %d: %s\n", m.line, m.key)
 		}
-		return 0, fmt.Errorf("%w: %s", err, out)
+	case invalid:
+		c.invalid++
+	case untried:
+		c.untried++
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	silence := time.AfterFunc(timeout, cancel)
-	defer silence.Stop()
-	tests := exec.CommandContext(ctx, binary, "-test.failfast", "-test.v", "-chaos", "50", "-flat", "4")
-	tests.Stdout = writerFunc(func(p []byte) (int, error) {
-		silence.Reset(timeout)
-		return len(p), nil
-	})
-	err = tests.Run()
-	switch {
-	case err == nil:
-		return survived, nil
-	case ctx.Err() != nil:
-		return endless, nil
+	if accepted[m.key] && (v == noticed || v == hung) {
+		fmt.Fprintln(r.out, "accepted, but the tests notice it:", m.key)
 	}
-	return noticed, nil
 }
 
-type writerFunc func(p []byte) (int, error)
+func (r *report) print() {
+	const row = "| %s | %v | %v | %v | %v | %v |\n"
+	fmt.Fprintf(r.out, row+"|---|--:|--:|--:|--:|--:|\n", "File", "Mutants", "Noticed", "of them hung", "Accepted", "Survived")
+	var sum counts
+	for _, name := range slices.Sorted(maps.Keys(r.files)) {
+		c := r.files[name]
+		c.print(r.out, row, name)
+		sum.noticed += c.noticed
+		sum.hung += c.hung
+		sum.accepted += c.accepted
+		sum.survived += c.survived
+		sum.invalid += c.invalid
+		sum.untried += c.untried
+	}
+	sum.print(r.out, row, "all")
+	fmt.Fprintf(r.out, "%d more do not compile\n", sum.invalid)
+	if sum.untried > 0 {
+		fmt.Fprintf(r.out, "%d more were not tried: the time was up\n", sum.untried)
+	}
+}
 
-func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
+func (c *counts) print(out io.Writer, row, name string) {
+	caught := c.noticed + c.hung
+	tried := caught + c.accepted + c.survived
+	percent := "–"
+	if tried > 0 {
+		percent = fmt.Sprintf("%d, %.1f %%", caught, 100*float64(caught)/float64(tried))
+	}
+	fmt.Fprintf(out, row, name, tried, percent, c.hung, c.accepted, c.survived)
+}

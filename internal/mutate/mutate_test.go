@@ -1,0 +1,142 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+const subject = `package subject
+
+const limit = 3
+
+// Add has a test, and so has Sum, which does not end without its i++.
+func Add(a, b int) int { return a + b }
+
+func Sum(n int) (sum int) {
+	for i := 0; i < n; i++ {
+		sum += i + 1
+	}
+	return sum
+}
+
+// Sub has no test.
+func Sub(a, b int) int { return a - b }
+
+func Cut[T any](s []T) []T {
+	if len(s) > limit { // its boundary does not matter
+		s = s[:limit]
+	}
+	return s
+}
+`
+
+const subjectTest = `package subject
+
+import "testing"
+
+func TestSubject(t *testing.T) {
+	if Add(1, 2) != 3 || Sum(3) != 6 {
+		t.Error("wrong sum")
+	}
+	if n := len(Cut(make([]byte, 9))); n != 3 {
+		t.Error("cut to", n)
+	}
+}
+`
+
+const subjectAccepted = `# Nothing is cut off from a slice of the limit's length.
+subject.go Cut: if len(s) > limit {  →  if len(s) >= limit {
+`
+
+// mutateSubject runs the command on a module that is made for the test, and returns what it printed.
+func mutateSubject(t *testing.T, accepted string, o options) (string, error) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	for name, text := range map[string]string{
+		"go.mod": "module example.com/subject\n\ngo 1.25\n", "subject.go": subject, "subject_test.go": subjectTest, "accepted.txt": accepted,
+	} {
+		require.NoError(t, os.WriteFile(name, []byte(text), 0o600))
+	}
+	var out strings.Builder
+	o.module, o.accepted, o.out = ".", "accepted.txt", &out
+	err := run(o)
+	return out.String(), err
+}
+
+// TestSurvivors: what no test notices is reported and fails the command, unless it is accepted.
+func TestSurvivors(t *testing.T) {
+	out, err := mutateSubject(t, subjectAccepted, options{})
+	require.Equal(t, errSurvivors, err, out)
+	require.Equal(t, `hung: subject.go:9: Sum: for i := 0; i < n; i++ {  →  for i := 0; i < n; {
+survived, line 16: subject.go Sub: func Sub(a, b int) int { return a - b }  →  func Sub(a, b int) int { return a + b }
+| File | Mutants | Noticed | of them hung | Accepted | Survived |
+|---|--:|--:|--:|--:|--:|
+`, out[:strings.LastIndex(out, "| subject.go")])
+	require.Contains(t, out, "| 1 | 1 | 1 |\n| all |")
+}
+
+// TestAcceptedOnly: nothing fails where all that survives is accepted, and a line that is
+// accepted for nothing does.
+func TestAcceptedOnly(t *testing.T) {
+	out, err := mutateSubject(t, subjectAccepted, options{at: "subject.go:19"})
+	require.NoError(t, err, out)
+	require.Contains(t, out, "| subject.go | 2 | 1, 50.0 % | 0 | 1 | 0 |")
+
+	out, err = mutateSubject(t, subjectAccepted+"subject.go Gone: x++  →  (nothing)\n", options{at: "subject.go:19"})
+	require.Equal(t, errSurvivors, err)
+	require.Contains(t, out, "there is no such mutant: subject.go Gone")
+
+	_, err = mutateSubject(t, strings.Split(subjectAccepted, "\n")[1], options{})
+	require.EqualError(t, err, "accepted.txt:1: a mutant without a reason")
+}
+
+// TestKeys: a mutant keeps its name where lines move, and no two have the same.
+func TestKeys(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "a.go")
+	keys := func(text string) (keys []string) {
+		require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
+		all, err := mutants(file, "a.go")
+		require.NoError(t, err)
+		for _, m := range all {
+			keys = append(keys, m.key)
+		}
+		return keys
+	}
+	const text = "package a\n\nfunc (t *T[E]) f(a int) {\n\ta++ // one\n\ta++\n\tif a > 1 {\n\t\treturn\n\t}\n}\n"
+	want := []string{
+		"a.go T.f: a++  →  (nothing)", "a.go T.f: a++  →  (nothing) #2",
+		"a.go T.f: if a > 1 {  →  if !(a > 1) {", "a.go T.f: if a > 1 {  →  if a >= 1 {", "a.go T.f: if a > 1 {  →  if a > 2 {",
+	}
+	require.Equal(t, want, keys(text))
+	require.Equal(t, want, keys(strings.Replace(text, "// one", "// two", 1)+"\n// more\n"))
+	require.Equal(t, want, keys(strings.Replace(text, "package a\n", "package a\n\nvar x bool\n", 1)))
+}
+
+func TestParseDiff(t *testing.T) {
+	const diff = `diff --git a/a/b.go b/a/b.go
+--- a/a/b.go
++++ b/a/b.go
+@@ -1 +1,3 @@ package b
++x
++y
++z
+@@ -9,2 +11,0 @@ func f() {
+-x
+-y
+@@ -20 +20 @@
+-x
++y
+diff --git a/c.go b/c.go
+deleted file mode 100644
+--- a/c.go
++++ /dev/null
+@@ -1,2 +0,0 @@
+-x
+-y
+`
+	require.Equal(t, map[string][]change{filepath.Join("top", "a", "b.go"): {{1, 3}, {20, 20}}}, parseDiff("top", diff))
+}
