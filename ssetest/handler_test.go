@@ -223,6 +223,25 @@ func TestGoodHandlers(t *testing.T) {
 	})
 }
 
+// TestHijackers: a handler that needs the connection itself does not work over HTTP/2.
+func TestHijackers(t *testing.T) {
+	if !http2InBubbles() {
+		t.Skip("net/http's HTTP/2 server does not run in several bubbles before Go 1.26")
+	}
+	names, messages := caught(t, feed{before: func(w http.ResponseWriter, r *http.Request) bool {
+		if r.ProtoMajor == 1 {
+			return false // what follows would be written to the hijacked connection
+		}
+		_, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+		}
+		return true
+	}})
+	require.Equal(t, []string{"HTTP/2"}, names)
+	require.Contains(t, messages[0], `over HTTP/2 the status is "500 Internal Server Error", and 200 over HTTP/1.1; does the handler hijack the connection, which HTTP/2 does not have (http.Hijacker)?`)
+}
+
 // TestWithout: what an option leaves out is skipped, and nothing else.
 func TestWithout(t *testing.T) {
 	never := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }

@@ -119,8 +119,10 @@ func TestScriptsContentType(t *testing.T) {
 			c.Header().Set("Content-Type", "application/json")
 			c.Write("{}")
 		})
+		var last error
 		for _, err := range (&sse.Client{HTTPClient: srv.Client()}).Get(t.Context(), srv.URL()) {
-			require.ErrorContains(t, err, "application/json")
+			last = err
 		}
+		require.ErrorContains(t, last, "application/json")
 	})
 }
