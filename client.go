@@ -102,7 +102,7 @@ func (c *Client) Get(ctx context.Context, url string) iter.Seq2[Event, error] {
 //
 // Each range opens a stream of its own, which starts where req says and knows nothing of
 // the range before it: a loop around Events, or around [Client.Get], does not resume, has
-// no growing waits, and cannot tell that a connection is dead. [Client.Stream] has all
+// no growing waits, and cannot notice that a connection is dead. [Client.Stream] has all
 // three over several loops.
 //
 // After break, up to 4 KiB of the rest of an HTTP/1.1 response to another method than GET

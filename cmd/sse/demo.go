@@ -102,7 +102,7 @@ func (s *demoServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// A demoClient tells what its stream does, and counts.
+// A demoClient reports what its stream does, and counts.
 type demoClient struct {
 	*command
 	start    time.Time

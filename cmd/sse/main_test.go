@@ -152,7 +152,7 @@ func TestRefused(t *testing.T) {
 	require.Len(t, out.requests, 1)
 }
 
-// TestHelp: it fits a screen, and tells of each flag.
+// TestHelp: it fits a screen, and describes each flag.
 func TestHelp(t *testing.T) {
 	out := run(t, []string{"-h"})
 	require.Zero(t, out.code)

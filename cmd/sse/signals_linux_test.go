@@ -174,7 +174,7 @@ func TestKill(t *testing.T) {
 	last, repeated, lost := 0, 0, 0
 	for line := range strings.Lines(string(b)) {
 		n, err := strconv.Atoi(strings.TrimSuffix(line, "\n"))
-		require.NoError(t, err, "the output has a line that is none: %q", line)
+		require.NoError(t, err, "the output has a line that is no event: %q", line)
 		switch {
 		case n == last+1:
 			last = n

@@ -105,7 +105,7 @@ func serveBytes(t *testing.T, responses ...string) (url string) {
 // turns the text round, deletes, goes back, and hides itself. It is no valid UTF-8.
 const evil = "\x1b[2J\x1b]0;t\x07\x1b]52;c;aGk=\x07\u009b35m\u202e\u2066\x7f\x08\u200b\ufeff\u2028\U000e0041\xff\xc3("
 
-// evilStatus and evilHeader are evil as far as net/http takes it there.
+// evilStatus and evilHeader have what net/http accepts in these places.
 const (
 	evilStatus = "\x1b[2J\x1b]0;t\x07\u009b35m\u202e\u2066\x7f\x08\u200b\xff\xc3("
 	evilHeader = "\u009b35m\u202e\u2066\u200b\xff\xc3("

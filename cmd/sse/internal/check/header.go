@@ -168,7 +168,7 @@ func (c *checker) lateHeader(probes []*probe) {
 	switch {
 	case none == len(delays) && delay > limit:
 		f := r.find("header-late", Problem, fmt.Sprintf("No response header came within %s.", seconds(delay)), lines...)
-		f.Cause = "The server sends its header with the first event, and there was none; or a proxy holds header and events back (nginx does with its defaults). -direct ORIGIN tells which."
+		f.Cause = "The server sends its header with the first event, and there was none; or a proxy holds header and events back (nginx does with its defaults). -direct ORIGIN shows which."
 	case delay <= limit:
 		r.pass("header-late")
 	case c.as == "llm":

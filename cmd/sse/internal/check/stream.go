@@ -14,7 +14,7 @@ import (
 	"github.com/lastevent/sse/cmd/sse/internal/check/wire"
 )
 
-// A stream is what one connection has brought, as far as it can be read.
+// A stream is what one connection has brought, up to what cannot be read.
 type stream struct {
 	capture.View
 	coding   string // of the response; "": none

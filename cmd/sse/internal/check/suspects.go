@@ -91,7 +91,7 @@ func proxies(names []string) (found []string) {
 	return found
 }
 
-// serverText returns what a response says of who sent it.
+// serverText returns the header fields that name the server and the proxies.
 func serverText(h http.Header) string {
 	var parts []string
 	for _, name := range []string{"Server", "Via", "X-Powered-By"} {
