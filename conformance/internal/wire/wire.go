@@ -88,7 +88,7 @@ func (s *Server) start() error {
 		}
 		s.Addr = pc.LocalAddr().String()
 		srv := &http3.Server{Handler: s.handler, TLSConfig: http3.ConfigureTLSConfig(config)}
-		go srv.Serve(pc)
+		go func() { _ = srv.Serve(pc) }() // until stop
 		s.stop = func() { srv.Close(); pc.Close() }
 		return nil
 	}
@@ -101,9 +101,9 @@ func (s *Server) start() error {
 	s.protocol.set(srv.Protocols)
 	s.stop = func() { srv.Close() }
 	if s.protocol == HTTP2 {
-		go srv.ServeTLS(ln, "", "")
+		go func() { _ = srv.ServeTLS(ln, "", "") }() // until stop
 	} else {
-		go srv.Serve(ln)
+		go func() { _ = srv.Serve(ln) }()
 	}
 	return nil
 }
