@@ -30,11 +30,16 @@ var delayed = []struct {
 	{"bare Read", func(client *http.Client, url string, got func([]byte)) error {
 		return withBody(client, url, func(body io.Reader) error {
 			buf := make([]byte, 4<<10)
+			var rest []byte // an event that a read has cut: they queue up on a busy machine
 			for {
 				n, err := body.Read(buf)
-				for rest := buf[:n]; len(rest) > 0; {
-					line, after, _ := bytes.Cut(rest, []byte("\n\n"))
-					got(bytes.TrimPrefix(line, []byte("data: "))) // half an event is no number: an error
+				rest = append(rest, buf[:n]...)
+				for {
+					line, after, found := bytes.Cut(rest, []byte("\n\n"))
+					if !found {
+						break
+					}
+					got(bytes.TrimPrefix(line, []byte("data: ")))
 					rest = after
 				}
 				if err != nil {
