@@ -61,7 +61,7 @@ func TestRequestHeaders(t *testing.T) {
 
 // TestPrepare: each attempt is a fresh clone, so that what it adds does not pile up.
 func TestPrepare(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		s := serve(t, stream("id:1\ndata:1\n\n"), status(503), stream("id:2\ndata:2\n\n"))
 		req := get(t, "http://memnet/feed?a=1")
 		attempt := 0
@@ -91,7 +91,7 @@ func TestPrepare(t *testing.T) {
 
 // TestTokenRefresh: a policy may want a 401 back, with a new token from Prepare.
 func TestTokenRefresh(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		token := "old"
 		s := serveAll(t, func(w http.ResponseWriter, r *http.Request, n int) {
 			switch {
@@ -249,7 +249,7 @@ func (c closer) Close() error { c.close(); return nil }
 
 // TestEachRangeIsAStream: ranging twice opens two streams, each from the start.
 func TestEachRangeIsAStream(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		s := serve(t, stream("id:1\ndata:1\n\n"), status(204), stream("id:2\ndata:2\n\n"))
 		events := (&sse.Client{HTTPClient: s.client}).Events(post(t, strings.NewReader("body")))
 		for range 3 {
@@ -463,7 +463,7 @@ func TestCookies(t *testing.T) {
 
 // TestSharedClient: many goroutines use one Client, which nobody writes.
 func TestSharedClient(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		s := serveAll(t, func(w http.ResponseWriter, r *http.Request, _ int) {
 			if r.Header.Get("Last-Event-ID") == "3" {
 				w.WriteHeader(http.StatusNoContent)
@@ -655,7 +655,7 @@ func (c *closeCounter) Close() error {
 
 // TestPrepareReadsTheBody: to sign it, say, or to count what is sent.
 func TestPrepareReadsTheBody(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		s := serve(t, cut("data:1\n\n"))
 		c := sse.Client{HTTPClient: s.client, Reconnect: sse.Transient, Prepare: func(r *http.Request) error {
 			r.Body = struct {

@@ -30,7 +30,7 @@ func FuzzClient(f *testing.F) {
 	f.Add(uint8(7), "\x0eHTTP/1.1 200 OK\r\n\r\n\x07\x02\x05\x02")
 	f.Fuzz(func(t *testing.T, settings uint8, script string) {
 		script = script[:min(len(script), 300)] // a longer one shows nothing more, slowly
-		synctest.Test(t, func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
 			s := &scripted{Listener: memnet.Listen(), script: script, ids: map[string]bool{"": true}}
 			done := make(chan struct{})
 			go func() {

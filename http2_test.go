@@ -200,7 +200,7 @@ func TestHTTP2DeadConnection(t *testing.T) {
 
 // TestHTTP2Quiet: streams on which nothing comes keep their connection, which is not dead.
 func TestHTTP2Quiet(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		s := serveAll(t, func(w http.ResponseWriter, r *http.Request, _ int) { hold("")(w, r) })
 		s.useHTTP2(t)
 		m := new(mortals).of(s)
@@ -238,7 +238,7 @@ func onDeadConnection(t *testing.T) (s *server, m *mortals, cancel func()) {
 // TestHTTP2NeverOpened: a stream that never had a response leaves a dead connection after
 // two waits for a header.
 func TestHTTP2NeverOpened(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		s, m, cancel := onDeadConnection(t)
 		defer cancel()
 		tr := record()
@@ -330,7 +330,7 @@ func TestHTTP2LeavingWithABody(t *testing.T) {
 // TestHTTP2LeavingClosesNothing: a stream whose header does not come leaves a connection on
 // which another stream is well. That one is not cut.
 func TestHTTP2LeavingClosesNothing(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		m := new(mortals)
 		s := serveAll(t, func(w http.ResponseWriter, r *http.Request, _ int) {
 			switch {

@@ -11,7 +11,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 
@@ -83,7 +82,7 @@ func TestDecodeEnds(t *testing.T) {
 			require.Equal(t, test.want, got)
 			require.Equal(t, test.err, err)
 
-			synctest.Test(t, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
 				s := serve(t, stream(test.stream))
 				c := sse.Client{HTTPClient: s.client}
 				got, err := decodeAll[item](t, c.Events(post(t, strings.NewReader("{}"))), test.stop...)

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -33,7 +32,7 @@ func TestLargeEvents(t *testing.T) {
 
 // TestLargeEventThroughClient: no limit of 64 KiB, which the next connection would meet again.
 func TestLargeEventThroughClient(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		large := strings.Repeat("0123456789", 100_000)
 		s := serve(t, stream("id:1\ndata:"+large+"\n\ndata:2\n\n"))
 		got, err := all(t, (&sse.Client{HTTPClient: s.client}).Get(t.Context(), "http://memnet/"))

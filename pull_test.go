@@ -11,7 +11,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -139,7 +138,7 @@ func TestResumable(t *testing.T) {
 
 // TestStreamEvents: the rest of a stream, which is closed after the range.
 func TestStreamEvents(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		left := make(chan bool, 1)
 		s := serve(t, func(w http.ResponseWriter, r *http.Request) {
 			hold("id:1\ndata:1\n\nid:2\ndata:2\n\nid:3\ndata:3\n\n")(w, r)
@@ -327,7 +326,7 @@ func TestStreamClose(t *testing.T) {
 // TestRestart drops a connection, or cuts a wait short, and connects again.
 func TestRestart(t *testing.T) {
 	const hour = time.Hour
-	never := func(error) bool { panic("the policy was asked") }
+	never := func(err error) bool { t.Errorf("the policy was asked about %v", err); return false }
 	in(t, "an open stream", func(t *testing.T) {
 		s := serve(t, hold("id:1\ndata:1\n\nid:2\ndata:2\n\n"), hold("id:2\ndata:2\n\n"))
 		tr := record()
@@ -533,7 +532,7 @@ func TestContinue(t *testing.T) {
 	} {
 		in(t, "no request: "+name, func(t *testing.T) {
 			s := serve(t, test.handler)
-			c := sse.Client{HTTPClient: s.client, Reconnect: func(error) bool { panic("asked") }}
+			c := sse.Client{HTTPClient: s.client, Reconnect: func(err error) bool { t.Errorf("the policy was asked about %v", err); return false }}
 			got, err := all(t, c.Continue(open(t, s), nil).Events())
 			requireError(t, test.err, err)
 			require.Equal(t, "1", data(got))

@@ -8,7 +8,6 @@ import (
 	"runtime"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -70,7 +69,7 @@ func TestCursor(t *testing.T) {
 
 // TestIDsStayInForce: a new connection's events without an ID carry the one before.
 func TestIDsStayInForce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		s := serve(t, stream("data:a\n\nid:1\ndata:b\n\n"), stream("data:c\n\nid:\x01\ndata:d\n\n"), stream("data:e\n\n"))
 		req := get(t, "http://memnet/")
 		req.Header.Set("Last-Event-ID", "0")
@@ -118,7 +117,7 @@ func TestCursorMovesAfterTheBody(t *testing.T) {
 
 // TestNothingOfADeadConnection: data and type of an unfinished block do not reach the next.
 func TestNothingOfADeadConnection(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		s := serve(t, cut("event:e\nid:1\ndata:lost\nda"), stream("\ufeffdata:a\n\n"), cut("data:x\r"), stream("\ndata:b\n\n"))
 		got, err := all(t, (&sse.Client{HTTPClient: s.client}).Get(t.Context(), "http://memnet/"))
 		require.NoError(t, err)
@@ -231,7 +230,7 @@ func (b *spiedBody) Close() error {
 
 // TestBodies: each body is closed once, before the next connection, and never drained.
 func TestBodies(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		s := serve(t, stream("data:1\n\n"), cut("data:2\n\n"), status(503), stream("data:3\n\n"+strings.Repeat(":\n", 1<<20)))
 		spy := &bodySpy{rt: s.client.Transport}
 		reads := 0
@@ -254,7 +253,7 @@ func TestBodies(t *testing.T) {
 // TestCloseThatDrains: a body whose Close reads to the end, as some wrappers' do, cannot
 // hold break up.
 func TestCloseThatDrains(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		s := serve(t, hold("data:1\n\n"))
 		c := sse.Client{HTTPClient: &http.Client{Transport: drainer{s.client.Transport}}}
 		for range c.Get(t.Context(), "http://memnet/") {
@@ -336,7 +335,7 @@ func TestCancel(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		cancel(errCause)
 		tr := record()
-		c := sse.Client{HTTPClient: s.client, Trace: tr.trace(), Prepare: func(*http.Request) error { panic("an attempt") }}
+		c := sse.Client{HTTPClient: s.client, Trace: tr.trace(), Prepare: func(*http.Request) error { t.Error("there was an attempt"); return nil }}
 		_, err := all(t, c.Get(ctx, "http://memnet/"))
 		require.Equal(t, errCause, err)
 		require.Empty(t, tr.String())

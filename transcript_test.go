@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -172,7 +171,7 @@ func requests(srv *ssetest.Server) string {
 // TestDay is 24 hours of a stream with 1000 drops, most of them inside an event: each event
 // comes once, and in order.
 func TestDay(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		const drops, perConnection = 1000, 10
 		const interval = 24 * time.Hour / (drops * perConnection)
 		connection := 0

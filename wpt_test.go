@@ -8,7 +8,6 @@ import (
 	"net/http/cookiejar"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -264,7 +263,7 @@ func TestWPTFormat(t *testing.T) {
 // TestWPTStream: eventsource-from-readable-stream has one error at the end, and no
 // reconnection: Read is the Go form of it.
 func TestWPTStream(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		n := 0
 		for _, c := range specCases(t) {
 			if !strings.HasPrefix(c.Name, "wpt-frs/") {
