@@ -89,6 +89,24 @@ func TestPrepare(t *testing.T) {
 	})
 }
 
+// TestPrepareSeesNoBody: a request without a body has none in Prepare either.
+func TestPrepareSeesNoBody(t *testing.T) {
+	for name, body := range map[string]io.ReadCloser{"nil": nil, "NoBody": http.NoBody} {
+		in(t, name, func(t *testing.T) {
+			s := serve(t)
+			req := get(t, "http://memnet/")
+			req.Body = body
+			c := sse.Client{HTTPClient: s.client, Prepare: func(r *http.Request) error {
+				require.True(t, r.Body == body, "%T", r.Body)
+				return nil
+			}}
+			_, err := all(t, c.Events(req))
+			require.NoError(t, err)
+			require.Len(t, s.requests, 1)
+		})
+	}
+}
+
 // TestTokenRefresh: a policy may want a 401 back, with a new token from Prepare.
 func TestTokenRefresh(t *testing.T) {
 	bubble(t, func(t *testing.T) {
@@ -533,6 +551,14 @@ func TestLastEventIDInAnySpelling(t *testing.T) {
 			})
 		}
 	}
+	in(t, "without a value", func(t *testing.T) {
+		s := serve(t)
+		req := get(t, "http://memnet/")
+		req.Header = http.Header{"last-event-id": {}}
+		_, err := all(t, (&sse.Client{HTTPClient: s.client}).Events(req))
+		require.NoError(t, err)
+		require.Equal(t, "-", s.lastEventIDs())
+	})
 	in(t, "in several", func(t *testing.T) {
 		s := serve(t)
 		req := get(t, "http://memnet/")
@@ -597,13 +623,14 @@ func TestBodyIsClosed(t *testing.T) {
 		prepare func(*http.Request) error
 		done    bool // the context, from the start
 	}{
-		"ends":                {handler: stream("data:1\n\n")},
-		"cut":                 {handler: cut("data:1\n\n")},
-		"refused":             {handler: status(404)},
-		"Prepare fails":       {prepare: refuse},
-		"Prepare replaces":    {handler: stream("data:1\n\n"), prepare: func(r *http.Request) error { withBody(r); return nil }},
-		"Prepare removes":     {handler: stream("data:1\n\n"), prepare: func(r *http.Request) error { r.Body, r.GetBody, r.ContentLength = nil, nil, 0; return nil }},
-		"done from the start": {done: true},
+		"ends":                        {handler: stream("data:1\n\n")},
+		"cut":                         {handler: cut("data:1\n\n")},
+		"refused":                     {handler: status(404)},
+		"Prepare fails":               {prepare: refuse},
+		"Prepare replaces":            {handler: stream("data:1\n\n"), prepare: func(r *http.Request) error { withBody(r); return nil }},
+		"Prepare removes":             {handler: stream("data:1\n\n"), prepare: func(r *http.Request) error { r.Body, r.GetBody, r.ContentLength = nil, nil, 0; return nil }},
+		"done from the start":         {done: true},
+		"Prepare replaces, and fails": {prepare: func(r *http.Request) error { withBody(r); return errCause }},
 	} {
 		for _, again := range []bool{false, true} {
 			in(t, name+map[bool]string{true: ", with GetBody"}[again], func(t *testing.T) {

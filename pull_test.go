@@ -433,6 +433,14 @@ func TestRestart(t *testing.T) {
 		require.Equal(t, []time.Duration{time.Minute}, s.waits(), "no later wait is cut short either")
 		st.Close()
 	})
+	in(t, "before the end of the context", func(t *testing.T) {
+		s := serve(t, hold("data:1\n\n"))
+		ctx, cancel := context.WithCancelCause(t.Context())
+		var st *sse.Stream
+		c := sse.Client{HTTPClient: s.client, Trace: &sse.Trace{Open: func(*http.Response) { st.Restart(io.ErrNoProgress); cancel(errCause) }}}
+		st = c.Stream(get(t, "http://memnet/").WithContext(ctx))
+		require.Equal(t, errCause, st.Next())
+	})
 	in(t, "a Backoff that gives up", func(t *testing.T) {
 		s := serve(t, hold(""), hold(""))
 		st := (&sse.Client{HTTPClient: s.client, NewBackoff: every(-1)}).Stream(get(t, "http://memnet/"))
@@ -588,6 +596,13 @@ func TestContinue(t *testing.T) {
 		st.Close()
 		st.Close()
 		require.Equal(t, 1, closed)
+	})
+	in(t, "the context of its request ends a body that ignores it", func(t *testing.T) {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		body := &stuckBody{Reader: strings.NewReader(""), closed: make(chan struct{})}
+		st := new(sse.Client).Continue(&http.Response{Body: body, Request: get(t, "http://memnet/").WithContext(ctx)}, nil)
+		time.AfterFunc(time.Minute, func() { cancel(errCause) })
+		require.Equal(t, errCause, st.Next())
 	})
 	in(t, "without a body", func(t *testing.T) {
 		st := new(sse.Client).Continue(&http.Response{}, nil)
