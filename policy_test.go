@@ -308,7 +308,7 @@ func TestNeverSent(t *testing.T) {
 		"a body longer than its length":              func(r *http.Request) { withBody(r); r.ContentLength = 3 },
 		"a body shorter than its length":             func(r *http.Request) { withBody(r); r.ContentLength = 5 },
 		"a port that is too large":                   func(r *http.Request) { r.URL.Host = "memnet:99999" },
-		"an address that is none":                    func(r *http.Request) { r.URL.Host = "[::1" },
+		"a malformed address":                        func(r *http.Request) { r.URL.Host = "[::1" },
 		"Transfer-Encoding over HTTP/2":              func(r *http.Request) { r.Header.Set("Transfer-Encoding", "gzip") },
 		"Connection over HTTP/2":                     func(r *http.Request) { r.Header.Set("Connection", "upgrade") },
 		"Upgrade over HTTP/2":                        func(r *http.Request) { r.Header.Set("Upgrade", "websocket") },

@@ -96,7 +96,7 @@ func TestErrorsCarryNoPassword(t *testing.T) {
 		"a token instead of a user":      {"http://pa55word@mem net/", nil},
 		"not to be parsed, with a slash": {"http://user:pa55word/more@mem net/", nil},
 		"another scheme":                 {"ftp://" + userinfo + "memnet/", nil},
-		"a port that is none":            {"http://" + userinfo + "memnet:99999/", nil},
+		"an impossible port":             {"http://" + userinfo + "memnet:99999/", nil},
 		"cut before the header":          {"http://" + userinfo + "memnet/", raw("", false)},
 		"redirect, refused": {"http://memnet/", func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/" {
