@@ -61,7 +61,7 @@ func TestRequestHeaders(t *testing.T) {
 
 // TestPrepare: each attempt is a fresh clone, so that what it adds does not pile up.
 func TestPrepare(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		s := serve(t, stream("id:1\ndata:1\n\n"), status(503), stream("id:2\ndata:2\n\n"))
 		req := get(t, "http://memnet/feed?a=1")
 		attempt := 0
@@ -89,9 +89,27 @@ func TestPrepare(t *testing.T) {
 	})
 }
 
+// TestPrepareSeesNoBody: a request without a body has none in Prepare either.
+func TestPrepareSeesNoBody(t *testing.T) {
+	for name, body := range map[string]io.ReadCloser{"nil": nil, "NoBody": http.NoBody} {
+		in(t, name, func(t *testing.T) {
+			s := serve(t)
+			req := get(t, "http://memnet/")
+			req.Body = body
+			c := sse.Client{HTTPClient: s.client, Prepare: func(r *http.Request) error {
+				require.True(t, r.Body == body, "%T", r.Body)
+				return nil
+			}}
+			_, err := all(t, c.Events(req))
+			require.NoError(t, err)
+			require.Len(t, s.requests, 1)
+		})
+	}
+}
+
 // TestTokenRefresh: a policy may want a 401 back, with a new token from Prepare.
 func TestTokenRefresh(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		token := "old"
 		s := serveAll(t, func(w http.ResponseWriter, r *http.Request, n int) {
 			switch {
@@ -249,7 +267,7 @@ func (c closer) Close() error { c.close(); return nil }
 
 // TestEachRangeIsAStream: ranging twice opens two streams, each from the start.
 func TestEachRangeIsAStream(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		s := serve(t, stream("id:1\ndata:1\n\n"), status(204), stream("id:2\ndata:2\n\n"))
 		events := (&sse.Client{HTTPClient: s.client}).Events(post(t, strings.NewReader("body")))
 		for range 3 {
@@ -463,7 +481,7 @@ func TestCookies(t *testing.T) {
 
 // TestSharedClient: many goroutines use one Client, which nobody writes.
 func TestSharedClient(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		s := serveAll(t, func(w http.ResponseWriter, r *http.Request, _ int) {
 			if r.Header.Get("Last-Event-ID") == "3" {
 				w.WriteHeader(http.StatusNoContent)
@@ -533,6 +551,14 @@ func TestLastEventIDInAnySpelling(t *testing.T) {
 			})
 		}
 	}
+	in(t, "without a value", func(t *testing.T) {
+		s := serve(t)
+		req := get(t, "http://memnet/")
+		req.Header = http.Header{"last-event-id": {}}
+		_, err := all(t, (&sse.Client{HTTPClient: s.client}).Events(req))
+		require.NoError(t, err)
+		require.Equal(t, "-", s.lastEventIDs())
+	})
 	in(t, "in several", func(t *testing.T) {
 		s := serve(t)
 		req := get(t, "http://memnet/")
@@ -597,13 +623,14 @@ func TestBodyIsClosed(t *testing.T) {
 		prepare func(*http.Request) error
 		done    bool // the context, from the start
 	}{
-		"ends":                {handler: stream("data:1\n\n")},
-		"cut":                 {handler: cut("data:1\n\n")},
-		"refused":             {handler: status(404)},
-		"Prepare fails":       {prepare: refuse},
-		"Prepare replaces":    {handler: stream("data:1\n\n"), prepare: func(r *http.Request) error { withBody(r); return nil }},
-		"Prepare removes":     {handler: stream("data:1\n\n"), prepare: func(r *http.Request) error { r.Body, r.GetBody, r.ContentLength = nil, nil, 0; return nil }},
-		"done from the start": {done: true},
+		"ends":                        {handler: stream("data:1\n\n")},
+		"cut":                         {handler: cut("data:1\n\n")},
+		"refused":                     {handler: status(404)},
+		"Prepare fails":               {prepare: refuse},
+		"Prepare replaces":            {handler: stream("data:1\n\n"), prepare: func(r *http.Request) error { withBody(r); return nil }},
+		"Prepare removes":             {handler: stream("data:1\n\n"), prepare: func(r *http.Request) error { r.Body, r.GetBody, r.ContentLength = nil, nil, 0; return nil }},
+		"done from the start":         {done: true},
+		"Prepare replaces, and fails": {prepare: func(r *http.Request) error { withBody(r); return errCause }},
 	} {
 		for _, again := range []bool{false, true} {
 			in(t, name+map[bool]string{true: ", with GetBody"}[again], func(t *testing.T) {
@@ -655,7 +682,7 @@ func (c *closeCounter) Close() error {
 
 // TestPrepareReadsTheBody: to sign it, say, or to count what is sent.
 func TestPrepareReadsTheBody(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		s := serve(t, cut("data:1\n\n"))
 		c := sse.Client{HTTPClient: s.client, Reconnect: sse.Transient, Prepare: func(r *http.Request) error {
 			r.Body = struct {

@@ -9,7 +9,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 	"weak"
 
@@ -58,7 +57,7 @@ func TestReadyState(t *testing.T) {
 
 // TestEventSource is a life with every kind of end to a connection.
 func TestEventSource(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		s := serve(t, stream("retry:100\ndata:1\n\n"), cut("event:e\ndata:2\n\ndata:lost\n"), raw("", false), status(503))
 		es := byURL(t, s)
 		l := listen(es, "e")
@@ -77,7 +76,7 @@ func TestEventSource(t *testing.T) {
 
 // TestEventSourceOfClient has the client's settings and its Trace.
 func TestEventSourceOfClient(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		s := serve(t, stream("id:8\n:alive\nfoo:bar\ndata:1\n\n"), status(503, "Retry-After", "7"))
 		tr := record()
 		trace := tr.trace()
@@ -113,7 +112,7 @@ func TestEventSourceOfClient(t *testing.T) {
 
 // TestListeners: order, adding and removing, also while they run.
 func TestListeners(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		s := serve(t, stream(strings.Repeat("data:1\n\n", 4)))
 		es := (&sse.Client{HTTPClient: s.client}).EventSource(get(t, "http://memnet/"))
 		var calls strings.Builder
@@ -152,7 +151,7 @@ func TestListeners(t *testing.T) {
 
 // TestHandlerReplaced while an event is on its way to it: the new one gets it.
 func TestHandlerReplaced(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		s := serve(t, stream("data:1\n\ndata:2\n\n"))
 		es := (&sse.Client{HTTPClient: s.client}).EventSource(get(t, "http://memnet/"))
 		var got []string
@@ -170,7 +169,7 @@ func TestHandlerReplaced(t *testing.T) {
 // TestListenerForNoType: the empty type is none that an event can have, and an error is no
 // event.
 func TestListenerForNoType(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		s := serve(t, stream("event:\ndata:1\n\n"))
 		es := (&sse.Client{HTTPClient: s.client, Reconnect: func(error) bool { return false }}).EventSource(get(t, "http://memnet/"))
 		l := listen(es, "")
@@ -200,7 +199,7 @@ func TestRemovedListenerIsLetGo(t *testing.T) {
 
 // TestServersOpenAndError: events with these names go to their listeners alone.
 func TestServersOpenAndError(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		s := serve(t, stream("event:open\ndata:1\n\nevent:error\ndata:2\n\n"))
 		es := (&sse.Client{HTTPClient: s.client, Reconnect: func(error) bool { return false }}).EventSource(get(t, "http://memnet/"))
 		l := listen(es, "open", "error")
@@ -222,7 +221,7 @@ func TestClose(t *testing.T) {
 		"in a listener, with more of them and events behind it": {hold("event:e\ndata:1\n\nevent:e\ndata:2\n\n"),
 			func(es *sse.EventSource) {
 				es.AddEventListener("e", func(sse.Event) { es.Close(); es.Close() })
-				es.AddEventListener("e", func(sse.Event) { panic("called after Close") })
+				es.AddEventListener("e", func(ev sse.Event) { t.Errorf("called after Close, for %v", ev) })
 			}, []string{"open 200 OPEN"}, 0},
 		"in OnError":        {stream(""), func(es *sse.EventSource) { es.OnError(func(error) { es.Close() }) }, []string{"open 200 OPEN"}, 0},
 		"before the header": {silent, func(es *sse.EventSource) { time.AfterFunc(time.Minute, es.Close) }, nil, time.Minute},
@@ -308,7 +307,7 @@ type key string
 
 // TestContextValues: those of Run's context and of the request's are there, Run's first.
 func TestContextValues(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		s := serve(t)
 		req := get(t, "http://memnet/")
 		req = req.WithContext(context.WithValue(context.WithValue(t.Context(), key("a"), "request"), key("b"), "request"))
@@ -326,7 +325,7 @@ func TestContextValues(t *testing.T) {
 func TestNewEventSourceDelay(t *testing.T) {
 	var longest time.Duration // of the first waits
 	for range 200 {
-		synctest.Test(t, func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
 			s := serve(t, stream("retry:2000\n"), stream(""), stream(""))
 			require.NoError(t, byURL(t, s).Run(t.Context()))
 			waits := s.waits()

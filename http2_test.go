@@ -200,7 +200,7 @@ func TestHTTP2DeadConnection(t *testing.T) {
 
 // TestHTTP2Quiet: streams on which nothing comes keep their connection, which is not dead.
 func TestHTTP2Quiet(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		s := serveAll(t, func(w http.ResponseWriter, r *http.Request, _ int) { hold("")(w, r) })
 		s.useHTTP2(t)
 		m := new(mortals).of(s)
@@ -238,18 +238,26 @@ func onDeadConnection(t *testing.T) (s *server, m *mortals, cancel func()) {
 // TestHTTP2NeverOpened: a stream that never had a response leaves a dead connection after
 // two waits for a header.
 func TestHTTP2NeverOpened(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s, m, cancel := onDeadConnection(t)
-		defer cancel()
-		tr := record()
-		c := sse.Client{HTTPClient: s.client, IdleTimeout: time.Minute, Reconnect: sse.Transient, Trace: tr.trace()}
-		got, err := all(t, c.Get(t.Context(), "http://memnet/"))
-		require.NoError(t, err)
-		require.Equal(t, "1", data(got))
-		require.Equal(t, 4, tr.connects, "two without a header, one stream, 204")
-		require.Equal(t, 2, m.dialed())
-		require.Equal(t, "- -", s.lastEventIDs()[:3])
-	})
+	in(t, "an http.Client with a Transport", func(t *testing.T) { testNeverOpened(t, false) })
+	in(t, "http.DefaultTransport", func(t *testing.T) { testNeverOpened(t, true) })
+}
+
+func testNeverOpened(t *testing.T, byDefault bool) {
+	s, m, cancel := onDeadConnection(t)
+	defer cancel()
+	if byDefault {
+		before := http.DefaultTransport
+		defer func() { http.DefaultTransport = before }()
+		http.DefaultTransport, s.client = s.client.Transport, new(http.Client)
+	}
+	tr := record()
+	c := sse.Client{HTTPClient: s.client, IdleTimeout: time.Minute, Reconnect: sse.Transient, Trace: tr.trace()}
+	got, err := all(t, c.Get(t.Context(), "http://memnet/"))
+	require.NoError(t, err)
+	require.Equal(t, "1", data(got))
+	require.Equal(t, 4, tr.connects, "two without a header, one stream, 204")
+	require.Equal(t, 2, m.dialed())
+	require.Equal(t, "- -", s.lastEventIDs()[:3])
 }
 
 // TestAnyOtherEndClearsSilence: a connection is left after two silences in a row, and after
@@ -307,7 +315,11 @@ func TestHTTP2LeavingWithABody(t *testing.T) {
 			c := sse.Client{HTTPClient: s.client, IdleTimeout: time.Minute, Reconnect: sse.Transient, Trace: tr.trace()}
 			var sent []io.ReadCloser
 			connect := c.Trace.Connect
-			c.Trace.Connect = func(r *http.Request) { connect(r); sent = append(sent, r.Body) }
+			var last *http.Request
+			c.Trace.Connect = func(r *http.Request) { connect(r); sent, last = append(sent, r.Body), r }
+			c.Trace.Open = func(resp *http.Response) {
+				require.Equal(t, last.Context(), resp.Request.Context(), "not that of a request in between")
+			}
 			req := post(t, strings.NewReader("body"))
 			connects := 4
 			if !getBody {
@@ -330,7 +342,7 @@ func TestHTTP2LeavingWithABody(t *testing.T) {
 // TestHTTP2LeavingClosesNothing: a stream whose header does not come leaves a connection on
 // which another stream is well. That one is not cut.
 func TestHTTP2LeavingClosesNothing(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		m := new(mortals)
 		s := serveAll(t, func(w http.ResponseWriter, r *http.Request, _ int) {
 			switch {

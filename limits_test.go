@@ -2,13 +2,18 @@ package sse_test
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math"
+	"net/http"
 	"runtime"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -397,4 +402,187 @@ func TestIDInForceCostsNothing(t *testing.T) {
 			t.Fatal("lost")
 		}
 	}))
+}
+
+// TestSizes: the sizes that the documents promise.
+func TestSizes(t *testing.T) {
+	require.Equal(t, 32<<20, sse.DefaultMaxEventSize)
+	require.Equal(t, 512, sse.MinBuffer)
+	require.Equal(t, 64<<10, sse.MaxBuffer)
+	require.Equal(t, 64<<10, sse.MaxComment)
+	require.Equal(t, 64, sse.MaxTypes)
+	require.Equal(t, 64, sse.MaxTypeLen)
+}
+
+// TestReads: a busy stream is read 32 KiB at a time, also inside a large event.
+func TestReads(t *testing.T) {
+	largest := 0
+	r := &endless{text: "data: some data\n\n" + "data:" + strings.Repeat("x", 1<<20) + "\n\n", max: 8 << 20}
+	p := sse.NewParser(readerFunc(func(b []byte) (int, error) {
+		largest = max(largest, len(b))
+		return r.Read(b)
+	}))
+	for p.Next() == nil {
+	}
+	require.Equal(t, 32<<10, largest)
+}
+
+// TestEmptyReads: a reader may return nothing 99 times in a row.
+func TestEmptyReads(t *testing.T) {
+	for _, test := range []struct {
+		empty int
+		want  error
+	}{{99, nil}, {100, io.ErrNoProgress}} {
+		reads := 0
+		p := sse.NewParser(readerFunc(func(b []byte) (int, error) {
+			reads++
+			if reads <= test.empty {
+				return 0, nil
+			}
+			return copy(b, "data\n\n"), nil
+		}))
+		require.Equal(t, test.want, p.Next())
+	}
+}
+
+// TestNoReadBehindAnError: an error that comes with bytes is the last that is read.
+func TestNoReadBehindAnError(t *testing.T) {
+	broken := errors.New("broken")
+	reads := 0
+	p := sse.NewParser(readerFunc(func(b []byte) (int, error) {
+		reads++
+		return copy(b, "data\n\ndata\n\nda"), broken
+	}))
+	require.NoError(t, p.Next())
+	require.NoError(t, p.Next())
+	require.Equal(t, broken, p.Next())
+	require.Equal(t, 1, reads)
+}
+
+// TestGrowth: a full buffer of 64 KiB grows where more than three quarters of it are kept,
+// data lines and the beginning of a line; else those move to the front.
+func TestGrowth(t *testing.T) {
+	const size = sse.MaxBuffer
+	for _, test := range []struct{ kept, want int }{
+		{1, size}, {size/4*3 - 1, size}, {size / 4 * 3, size}, {size/4*3 + 1, 160 << 10}, {size - 9, 160 << 10},
+	} {
+		for _, data := range []int{0, 20_000} {
+			part := test.kept - data // of the line in the buffer
+			if part < 1 {
+				continue
+			}
+			t.Run(fmt.Sprint(test.kept, " with ", data, " of data"), func(t *testing.T) {
+				event := "data:" + strings.Repeat("x", 200_000) + "\n\n"
+				length := 200_000
+				skipped := size - part
+				if data > 0 {
+					event = "data:" + strings.Repeat("y", data) + "\n" + event
+					length += data + 1
+					skipped -= len("data:\n") + data
+				}
+				stream := strings.NewReader(":" + strings.Repeat("c", skipped-2) + "\n" + event)
+				var p *sse.Parser
+				reads, got := 0, 0
+				p = sse.NewParser(io.MultiReader(strings.NewReader(strings.Repeat("data:1\n\n", 30_000)), readerFunc(func(b []byte) (int, error) {
+					if reads++; reads == 3 { // two have filled it
+						got = p.BufferSize()
+					}
+					return stream.Read(b)
+				})))
+				for range 30_000 {
+					require.NoError(t, p.Next())
+				}
+				require.NoError(t, p.Next())
+				require.Len(t, p.Data(), length)
+				require.Equal(t, test.want, got)
+			})
+		}
+	}
+}
+
+// TestResetKeepsTheBuffer: a new connection allocates nothing for what it reads.
+func TestResetKeepsTheBuffer(t *testing.T) {
+	stream := strings.Repeat("data:1\n\n", 30_000)
+	p, r := sse.NewParser(strings.NewReader(stream)), new(strings.Reader)
+	for p.Next() == nil {
+	}
+	require.Equal(t, sse.MaxBuffer, p.BufferSize())
+	require.Zero(t, testing.AllocsPerRun(10, func() {
+		r.Reset(stream)
+		p.Reset(r)
+		for p.Next() == nil {
+		}
+	}))
+}
+
+// What was seen to go wrong in other clients, where no other test is about it.
+
+// TestLargeEvents: lines and events of many times 64 KiB, in reads of a network's size.
+// Where the time is quadratic, this takes a minute.
+func TestLargeEvents(t *testing.T) {
+	line := strings.Repeat("x", 16<<20)
+	p := sse.NewParser(everyN([]byte("data:"+line+"\n\n"), 1400))
+	require.NoError(t, p.Next())
+	require.True(t, string(p.Data()) == line)
+
+	const lines = 200_000
+	p = sse.NewParser(everyN([]byte(strings.Repeat("data: a short line\n", lines)+"\n"), 1400))
+	require.NoError(t, p.Next())
+	require.True(t, string(p.Data()) == strings.Repeat("a short line\n", lines-1)+"a short line")
+}
+
+// TestLargeEventThroughClient: no limit of 64 KiB, which the next connection would meet again.
+func TestLargeEventThroughClient(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		large := strings.Repeat("0123456789", 100_000)
+		s := serve(t, stream("id:1\ndata:"+large+"\n\ndata:2\n\n"))
+		got, err := all(t, (&sse.Client{HTTPClient: s.client}).Get(t.Context(), "http://memnet/"))
+		require.NoError(t, err)
+		require.Len(t, got, 2)
+		require.True(t, got[0].Data == large)
+		require.Equal(t, "- 1", s.lastEventIDs())
+	})
+}
+
+// TestStoppingUnderLoad: streams that are busy end when they are told to, all of them.
+func TestStoppingUnderLoad(t *testing.T) {
+	for _, http2 := range []bool{false, true} {
+		in(t, map[bool]string{false: "HTTP1", true: "HTTP2"}[http2], func(t *testing.T) {
+			var open sync.WaitGroup
+			s := serveAll(t, func(w http.ResponseWriter, r *http.Request, _ int) {
+				open.Add(1)
+				defer open.Done()
+				for n := 0; r.Context().Err() == nil; n++ {
+					send(w, strings.Repeat(fmt.Sprintf(":\nid:%d\ndata:%d\n\n", n, n), 100))
+					pause(r, time.Millisecond)
+				}
+			})
+			if http2 {
+				s.useHTTP2(t)
+			}
+			c := sse.Client{HTTPClient: s.client, IdleTimeout: time.Second}
+			var streams sync.WaitGroup
+			for i := range 100 {
+				ctx, cancel := context.WithCancel(t.Context())
+				streams.Go(func() {
+					n := 0
+					for _, err := range c.Get(ctx, "http://memnet/") {
+						if n++; n > 50*i && i%2 == 0 {
+							break
+						}
+						if err != nil && (i%2 == 0 || err != context.Canceled) {
+							t.Error(err)
+						}
+					}
+				})
+				if i%2 == 0 {
+					context.AfterFunc(t.Context(), cancel)
+				} else {
+					time.AfterFunc(time.Duration(i)*time.Millisecond/3, cancel)
+				}
+			}
+			streams.Wait() // a bubble in which everyone waits fails
+			open.Wait()
+		})
+	}
 }

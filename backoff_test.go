@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -101,7 +100,7 @@ func TestDelayIsSpread(t *testing.T) {
 
 // TestRetryAfterAlone: a policy of no wait has no random part either.
 func TestRetryAfterAlone(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		s := serve(t, status(503, "Retry-After", "7"), stream("data:1\n\n"))
 		tr := record()
 		c := sse.Client{HTTPClient: s.client, Reconnect: sse.Transient, Trace: tr.trace(), NewBackoff: func(time.Duration) sse.Backoff {
@@ -132,7 +131,7 @@ func TestSecondWait(t *testing.T) {
 func TestDelayAfterLongerRetry(t *testing.T) {
 	different := make(map[time.Duration]bool)
 	for range 10 {
-		synctest.Test(t, func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
 			got := waits(t, status(503), stream("retry:5000\n"), status(503))
 			requireWithin(t, 1*time.Second, 2*time.Second, got[0])
 			requireWithin(t, 5*time.Second, 10*time.Second, got[1])
@@ -255,7 +254,7 @@ func (r *row) NextBackOff() time.Duration {
 // TestBackoff: built at the first failure after progress with the reconnection time, and
 // asked once for each wait, which only the server's own retry lengthens.
 func TestBackoff(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		s := serve(t,
 			status(503), status(503), // no progress
 			stream("retry:3000\n\n"),                   // none either, but the reconnection time holds
@@ -337,7 +336,7 @@ func TestProgress(t *testing.T) {
 // TestAcceptAndClose: a server that accepts and closes is not hit at the base rate for
 // ever, and a busy stream's drops are.
 func TestAcceptAndClose(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		start := time.Now()
 		waits(t, repeated(20, stream(strings.Repeat(":\n", 100)))...)
 		require.Greater(t, time.Since(start), 6*time.Minute)
@@ -349,7 +348,7 @@ func TestAcceptAndClose(t *testing.T) {
 
 // TestLongLife: nothing counts healthy time against the stream.
 func TestLongLife(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		day := func(w http.ResponseWriter, r *http.Request) {
 			for range 24 {
 				send(w, "data:1\n\n")

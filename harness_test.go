@@ -1,12 +1,15 @@
 package sse_test
 
 import (
+	"flag"
 	"fmt"
 	"io"
 	"iter"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"runtime"
+	"runtime/pprof"
 	"strings"
 	"sync"
 	"testing"
@@ -194,7 +197,18 @@ func constant(initial time.Duration) sse.Backoff { return backoff.NewConstantBac
 
 // in runs a test in a bubble, as a subtest.
 func in(t *testing.T, name string, f func(t *testing.T)) {
-	t.Run(name, func(t *testing.T) { synctest.Test(t, f) })
+	t.Run(name, func(t *testing.T) { bubble(t, f) })
+}
+
+// bubble runs a test in a bubble. A deadlock fails this test only: the panic of synctest
+// would end the program, and hide what else fails.
+func bubble(t *testing.T, f func(t *testing.T)) {
+	defer func() {
+		if p := recover(); p != nil {
+			t.Errorf("panic: %v", p)
+		}
+	}()
+	synctest.Test(t, f)
 }
 
 // all ranges to the end.
@@ -278,4 +292,31 @@ func listenAndServe(t testing.TB, h http.HandlerFunc) string {
 		srv.Close()
 	})
 	return srv.URL
+}
+
+// TestMain fails when a goroutine is left over: a leak is a failure.
+func TestMain(m *testing.M) {
+	before := runtime.NumGoroutine()
+	if runtime.GOOS == "js" {
+		before++ // the one that hands the events of JavaScript to Go
+	}
+	code := m.Run()
+	fuzzing := flag.Lookup("test.fuzz").Value.String() != "" // which keeps a goroutine for signals
+	if code == 0 && !fuzzing && !settles(before) {
+		fmt.Fprintln(os.Stderr, "goroutines were left behind:")
+		_ = pprof.Lookup("goroutine").WriteTo(os.Stderr, 1)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// settles waits for the goroutines that are on their way out.
+func settles(want int) bool {
+	for range 100 {
+		if runtime.NumGoroutine() <= want {
+			return true
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	return false
 }
