@@ -277,8 +277,8 @@ func ExampleDecode() {
 	// 101
 }
 
-// A token that has expired is fetched anew: the policy wants a 401 back once, and Prepare
-// puts the new token on each attempt.
+// A token that has expired is fetched anew: the policy reconnects once after a 401, and
+// Prepare puts the new token on each attempt.
 func ExampleClient_tokenRefresh() {
 	requests := 0
 	feed := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -394,7 +394,7 @@ func dropTimes(_ []string, a slog.Attr) slog.Attr {
 	return a
 }
 
-// A policy of one's own, and waits that are all alike and give up after two in a row.
+// A policy of your own, and waits of equal length that give up after two consecutive ones.
 func ExampleClient_policy() {
 	requests := 0
 	feed := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -411,7 +411,7 @@ func ExampleClient_policy() {
 		Reconnect: func(err error) bool {
 			var refused *sse.ResponseError
 			if errors.As(err, &refused) && refused.StatusCode == http.StatusNotFound {
-				return true // this feed is known to come back
+				return true // this feed is known to return
 			}
 			return sse.Transient(err)
 		},

@@ -22,8 +22,8 @@ import (
 	"github.com/lastevent/sse/ssetest"
 )
 
-// TestCursor: what each connection of a stream resumes after.
-func TestCursor(t *testing.T) {
+// TestResumePosition: what each connection of a stream resumes after.
+func TestResumePosition(t *testing.T) {
 	for name, test := range map[string]struct {
 		initial  string
 		handlers []http.HandlerFunc
@@ -90,8 +90,9 @@ func TestIDsStayInForce(t *testing.T) {
 	})
 }
 
-// TestCursorMovesAfterTheBody: an event whose loop body did not return is not behind the cursor.
-func TestCursorMovesAfterTheBody(t *testing.T) {
+// TestResumePositionMovesAfterTheBody: an event whose loop body did not return is asked for
+// again.
+func TestResumePositionMovesAfterTheBody(t *testing.T) {
 	for name, leave := range map[string]func(){
 		"break":  nil,
 		"panic":  func() { panic("in the loop body") },
@@ -203,7 +204,7 @@ func TestPanicInHook(t *testing.T) {
 	}
 }
 
-// bodySpy tells what is done to the bodies of responses.
+// bodySpy records what is done to the bodies of responses.
 type bodySpy struct {
 	rt    http.RoundTripper
 	open  int
