@@ -352,7 +352,7 @@ func TestLongLife(t *testing.T) {
 		day := func(w http.ResponseWriter, r *http.Request) {
 			for range 24 {
 				send(w, "data:1\n\n")
-				time.Sleep(time.Hour)
+				pause(r, time.Hour)
 			}
 		}
 		s := serve(t, repeated(30, day)...)

@@ -103,8 +103,10 @@ func (c *chaos) run(t *testing.T, l net.Listener, dial func(ctx context.Context,
 	protocols.SetHTTP1(!http2)
 	protocols.SetUnencryptedHTTP2(http2)
 	srv := &http.Server{Handler: c, Protocols: protocols, ErrorLog: stdlog.New(io.Discard, "", 0)}
+	defer srv.Close() // also when a check fails: a bubble that cannot end hides what failed
 	go srv.Serve(cuttingListener{l, c})
 	tr := &http.Transport{DialContext: dial, Protocols: protocols}
+	defer tr.CloseIdleConnections()
 	drops := 0
 	client := sse.Client{
 		HTTPClient:  &http.Client{Transport: tr},
@@ -131,8 +133,6 @@ func (c *chaos) run(t *testing.T, l net.Listener, dial func(ctx context.Context,
 		}
 	}
 	require.Zero(t, more, "the stream has ended")
-	tr.CloseIdleConnections()
-	srv.Close()
 	t.Logf("%d events, each once and in order; %d drops in %v; the network: %v", handled, drops, time.Since(start).Round(time.Second), c.made)
 }
 

@@ -102,7 +102,7 @@ func (c *Client) Get(ctx context.Context, url string) iter.Seq2[Event, error] {
 //
 // Each range opens a stream of its own, which starts where req says and knows nothing of
 // the range before it: a loop around Events, or around [Client.Get], does not resume, has
-// no growing waits, and cannot tell that a connection is dead. [Client.Stream] has all
+// no growing waits, and cannot notice that a connection is dead. [Client.Stream] has all
 // three over several loops.
 //
 // After break, up to 4 KiB of the rest of an HTTP/1.1 response to another method than GET
@@ -113,13 +113,13 @@ func (c *Client) Get(ctx context.Context, url string) iter.Seq2[Event, error] {
 // the stream starts. Accept, Cache-Control and Accept-Encoding are set unless req sets them.
 func (c *Client) Events(req *http.Request) iter.Seq2[Event, error] {
 	template := &template{req: req}
-	return func(yield func(Event, error) bool) { c.newStream(template, req.Context()).Events()(yield) }
+	return func(yield func(Event, error) bool) { c.newStream(req.Context(), template).Events()(yield) }
 }
 
 // Stream returns the stream of [Client.Events], to be pulled with [Stream.Next]. It
 // connects at the first Next. Changes to c after the call do not affect it.
 func (c *Client) Stream(req *http.Request) *Stream {
-	return c.newStream(&template{req: req}, req.Context())
+	return c.newStream(req.Context(), &template{req: req})
 }
 
 // Continue returns the stream that begins with a response that you already have: the one
@@ -143,12 +143,12 @@ func (c *Client) Continue(resp *http.Response, req *http.Request) *Stream {
 	case resp.Request != nil:
 		ctx = resp.Request.Context()
 	}
-	s := c.newStream(&template{req: req}, ctx)
+	s := c.newStream(ctx, &template{req: req})
 	s.adopted = resp
 	return s
 }
 
-func (c *Client) newStream(t *template, ctx context.Context) *Stream {
+func (c *Client) newStream(ctx context.Context, t *template) *Stream {
 	s := &Stream{client: *c, template: t, ctx: ctx, http: *http.DefaultClient}
 	if c.HTTPClient != nil {
 		s.http = *c.HTTPClient

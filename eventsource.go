@@ -76,8 +76,8 @@ const (
 )
 
 // NewEventSource returns an EventSource with the standard's rules: it reconnects only
-// after network errors, but does so from the first attempt on ([Standard]), and its first
-// wait is at most a quarter longer than the reconnection time. The URL must be absolute.
+// after network errors, but after the first attempt, too ([Standard]), and its first wait is
+// at most a quarter longer than the reconnection time. The URL must be absolute.
 func NewEventSource(url string) (*EventSource, error) {
 	req, err := http.NewRequestWithContext(context.Background(), http.MethodGet, url, nil) // Run has the context
 	if err != nil {

@@ -1,7 +1,6 @@
 package sse_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -57,28 +56,18 @@ func feed(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "text/event-stream")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Accel-Buffering", "no")
 	fmt.Fprint(w, "retry: 20\n\n")
 	for i := last; i < min(last+2, len(events)); i++ {
 		fmt.Fprintf(w, "id: %d\ndata: %s\n\n", i+1, events[i])
+		_ = http.NewResponseController(w).Flush()
 	}
 }
 
-// ask prints the answer of a language model as it is made.
-func ask(ctx context.Context, url, key, question string) error {
-	body, err := json.Marshal(map[string]any{
-		"model": "m-1", "stream": true,
-		"messages": []any{map[string]string{"role": "user", "content": question}},
-	})
-	if err != nil {
-		return err
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
-	req.Header.Set("Authorization", "Bearer "+key)
-	req.Header.Set("Content-Type", "application/json")
-
+// ask prints the answer of a language model as it is made. The request is the POST of the
+// question, with "stream": true.
+func ask(req *http.Request) error {
 	type chunk struct {
 		Choices []struct{ Delta struct{ Content string } }
 		Error   *struct{ Message string } // some services fail in the middle of an answer
@@ -135,16 +124,23 @@ func ExampleClient_Events_llm() {
 	}))
 	defer model.Close()
 
-	show := func(err error) {
+	question := func(path, key string) {
+		req, err := http.NewRequest(http.MethodPost, model.URL+path, strings.NewReader(`{"stream":true,"messages":[]}`))
+		if err != nil {
+			panic(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+key)
+		req.Header.Set("Content-Type", "application/json")
+		err = ask(req)
 		fmt.Println()
 		if err != nil { // its address is another in each run
 			fmt.Println(strings.ReplaceAll(err.Error(), model.URL, "https://api.example"))
 		}
 	}
 	for _, path := range []string{"/complete", "/truncated", "/error", "/bare"} {
-		show(ask(context.Background(), model.URL+path, "secret", "Hello?"))
+		question(path, "secret")
 	}
-	show(ask(context.Background(), model.URL+"/complete", "guess", "Hello?"))
+	question("/complete", "guess")
 	// Output:
 	// Hello
 	// Hello
@@ -169,6 +165,10 @@ func TestFeed(t *testing.T) {
 		}
 	})
 }
+
+// TestHandler has a subtest for each thing that clients and proxies need of a handler:
+// events that are flushed at once, heartbeats, resumption, an end when the client leaves …
+func TestHandler(t *testing.T) { ssetest.TestHandler(t, http.HandlerFunc(feed)) }
 
 // TestCount tests a program that reads events, against a server that follows a script.
 func TestCount(t *testing.T) {

@@ -426,7 +426,7 @@ func TestHTTP2BlockedWrites(t *testing.T) {
 			t.Parallel()
 			protocols := new(http.Protocols)
 			protocols.SetUnencryptedHTTP2(true)
-			srv := httptest.NewUnstartedServer(http.HandlerFunc(hold(test.sent)))
+			srv := httptest.NewUnstartedServer(hold(test.sent))
 			srv.Config.Protocols = protocols
 			srv.Start()
 			block := make(chan struct{})

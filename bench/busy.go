@@ -83,7 +83,7 @@ func measurePair(url string, pair [2]string, n int, every, window time.Duration,
 		if err != nil {
 			return nil, err
 		}
-		defer cmd.Wait()
+		defer func() { _ = cmd.Wait() }()
 		defer stdin.Close()
 		answers := json.NewDecoder(stdout)
 		ask[i] = func() (s busySnapshot, err error) {

@@ -109,7 +109,7 @@ func measureIdle(url, subject, transport string, n int) (Idle, error) {
 	if err != nil {
 		return Idle{}, err
 	}
-	defer cmd.Wait()
+	defer func() { _ = cmd.Wait() }()
 	defer stdin.Close()
 	res := Idle{Subject: subject, Transport: transport}
 	if err := json.NewDecoder(stdout).Decode(&res); err != nil {

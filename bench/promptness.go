@@ -268,8 +268,8 @@ func curl(url string, size int, got func(data []byte)) (*tap, error) {
 			return
 		}
 		defer conn.Close()
-		go io.Copy(server, conn)
-		io.Copy(conn, t)
+		go func() { _, _ = io.Copy(server, conn) }()
+		_, _ = io.Copy(conn, t)
 	}()
 	cmd := exec.Command(path, "--silent", "--show-error", "--no-buffer", "--noproxy", "*", fmt.Sprintf("http://%s/%s", relay.Addr(), rest))
 	out, err := cmd.StdoutPipe()

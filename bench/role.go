@@ -66,7 +66,7 @@ func startServer() (url string, stop func(), err error) {
 	}
 	stop = func() {
 		stdin.Close()
-		cmd.Wait()
+		_ = cmd.Wait()
 	}
 	line, err := stdout.ReadString('\n')
 	if err != nil {
@@ -86,7 +86,7 @@ func serve() error {
 	s.Protocols.SetHTTP1(true)
 	s.Protocols.SetUnencryptedHTTP2(true)
 	go func() {
-		io.Copy(io.Discard, os.Stdin)
+		_, _ = io.Copy(io.Discard, os.Stdin)
 		os.Exit(0)
 	}()
 	fmt.Println("http://" + l.Addr().String())

@@ -142,7 +142,7 @@ func oneChunk(w http.ResponseWriter, r *http.Request) {
 	defer conn.Close()
 	fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n", number(r, "events")*oneChunkSize)
 	pieces(conn, r, oneChunkSize)
-	io.WriteString(conn, "\r\n0\r\n\r\n")
+	_, _ = io.WriteString(conn, "\r\n0\r\n\r\n")
 }
 
 // busy starts each stream at a moment of its own within the interval.
@@ -220,5 +220,5 @@ func (h *herd) serveCut(http.ResponseWriter, *http.Request) {
 func (h *herd) serveArrivals(w http.ResponseWriter, _ *http.Request) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	json.NewEncoder(w).Encode(h.arrivals)
+	_ = json.NewEncoder(w).Encode(h.arrivals)
 }

@@ -16,10 +16,22 @@ import (
 
 // Examples of tests. They are tests themselves, for an Example has no testing.T.
 
-// market is a handler of one's own: a price at each full hour, a comment each minute to
+// TestHandler has a subtest for each thing that clients and proxies need. What the market
+// does not do by design is left out, with the reason.
+func TestMarketsHandler(t *testing.T) {
+	ssetest.TestHandler(t, http.HandlerFunc(market),
+		ssetest.WithoutIDs("prices are of the moment: what a client missed is worth nothing"),
+		ssetest.WithoutProxies("our load balancer does not buffer"))
+}
+
+// market is a handler: a price at each full hour, a comment each minute to
 // keep the stream alive, and a notice at closing time.
 func market(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/event-stream")
+	w.Header().Set("Cache-Control", "no-store")
+	if r.Method == http.MethodHead {
+		return
+	}
 	minute := time.NewTicker(time.Minute)
 	defer minute.Stop()
 	for n := 0; ; n++ {

@@ -1,13 +1,9 @@
 package ssetest
 
 import (
-	"bytes"
 	"context"
 	"io"
 	"net/http"
-	"runtime"
-	"strconv"
-	"sync"
 	"time"
 
 	"github.com/lastevent/sse"
@@ -18,100 +14,26 @@ const maxRecorded = 64 << 10 // bytes of each response that are kept for failure
 // An exchange is a request and what was read of its response.
 type exchange struct {
 	server  *Server
-	request *http.Request   // a copy, without the body
-	ctx     context.Context // the client's
-	reader  *Reader         // whose stream made the request; nil: not known
-	at      time.Duration   // since the server started
+	request *http.Request // a copy, without the body
+	reader  *Reader       // whose stream made the request; nil: not known
+	at      time.Duration // since the server started
 	cancel  context.CancelFunc
 	status  string // of the response; "": none yet
-	body    []byte // as far as the client has read it, at most maxRecorded
+	body    []byte // up to where the client has read it, at most maxRecorded
 	more    int    // bytes that were read after these
 	err     error  // what ended it, if not the client and not the kit
 	endedAt time.Duration
 }
 
-// endedError is what the body of a stream returns when the kit ends the stream. It is a
-// cut connection's error, so that nothing unfinished is delivered. It is also that of a
-// refusal for good, so that a client does not wait for its next attempt unless its policy
-// reconnects after everything; then the answer to that attempt is 204.
+// endedError is what the body of a stream returns when the kit ends the stream. It is not
+// io.EOF, so that nothing unfinished is delivered. It is that of a refusal for good, so that
+// a client does not wait for its next attempt unless its policy reconnects after everything;
+// then the answer to that attempt is 204.
 type endedError struct{}
 
 func (endedError) Error() string { return "ssetest: the test has left the stream" }
 
-func (endedError) Unwrap() []error {
-	return []error{io.ErrUnexpectedEOF, &sse.ResponseError{StatusCode: http.StatusGone}}
-}
-
-// ends reports whether the kit ends the stream of x. The caller holds s.mu.
-func (s *Server) ends(x *exchange) bool {
-	switch {
-	case x.ctx.Err() != nil: // the client's own end comes first
-		return false
-	case x.reader != nil && x.reader.ending.Load():
-		return true
-	case x.reader == nil && s.endingStrays > 0:
-		return true
-	}
-	return s.ended
-}
-
-// endStreams ends all streams of the server's clients, now and from now on.
-func (s *Server) endStreams() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.ended = true
-	for _, x := range s.exchanges {
-		x.cancel()
-	}
-}
-
-// endStream ends the stream of a Reader. Where no request can be found that the stream has
-// made, since another goroutine makes them, it ends the streams of the test's servers that
-// belong to no Reader, until the function that it returns is called.
-func endStream(r *Reader) (stop func()) {
-	r.ending.Store(true)
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, x := range r.exchanges {
-		x.cancel()
-	}
-	if len(r.exchanges) > 0 {
-		return func() {}
-	}
-	servers := serversOf(r.t)
-	for _, s := range servers {
-		s.addEndingStrays(1)
-	}
-	return func() {
-		for _, s := range servers {
-			s.addEndingStrays(-1)
-		}
-	}
-}
-
-func (s *Server) addEndingStrays(n int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.endingStrays += n
-	for _, x := range s.exchanges {
-		if n > 0 && x.reader == nil {
-			x.cancel()
-		}
-	}
-}
-
-// readers finds the Reader that runs on a goroutine: a sequence of events does not say
-// what requests it makes, but package sse makes them on the goroutine that ranges.
-var readers sync.Map // of goroutine numbers to *Reader
-
-// goroutine returns the number of the goroutine that calls it, from its stack trace.
-func goroutine() uint64 {
-	var buf [64]byte
-	line := bytes.TrimPrefix(buf[:runtime.Stack(buf[:], false)], []byte("goroutine "))
-	number, _, _ := bytes.Cut(line, []byte(" "))
-	id, _ := strconv.ParseUint(string(number), 10, 64)
-	return id
-}
+func (endedError) Unwrap() error { return &sse.ResponseError{StatusCode: http.StatusGone} }
 
 // recordingTransport is the transport of a Server's client.
 type recordingTransport Server
@@ -119,9 +41,11 @@ type recordingTransport Server
 func (rt *recordingTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	s := (*Server)(rt)
 	ctx, cancel := context.WithCancel(r.Context())
-	x := &exchange{server: s, request: r.Clone(context.Background()), ctx: r.Context(), at: time.Since(s.start), cancel: cancel}
-	if reader, ok := readers.Load(goroutine()); ok {
-		x.reader = reader.(*Reader)
+	x := &exchange{
+		server: s, request: r.Clone(context.Background()), reader: readerOfCall(),
+		at: time.Since(s.start), cancel: cancel,
+	}
+	if x.reader != nil {
 		x.reader.mu.Lock()
 		x.reader.exchanges = append(x.reader.exchanges, x)
 		x.reader.mu.Unlock()
@@ -182,7 +106,7 @@ func (b *recordingBody) Read(p []byte) (int, error) {
 	switch {
 	case err == nil:
 		return n, nil
-	case err != io.EOF && x.server.ends(x):
+	case x.server.ends(x):
 		return n, endedError{}
 	}
 	x.err, x.endedAt = err, time.Since(x.server.start)

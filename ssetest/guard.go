@@ -19,6 +19,7 @@ type guard struct {
 	http.ResponseWriter
 	s        *Server
 	returned atomic.Bool
+	record   *record // for TestHandler; nil: none
 }
 
 // check returns an error once the handler has returned. It ends a goroutine that writes
@@ -37,6 +38,7 @@ func (g *guard) Write(p []byte) (int, error) {
 	if err := g.check(); err != nil {
 		return 0, err
 	}
+	g.record.write(g.Header(), string(p))
 	return g.ResponseWriter.Write(p)
 }
 
@@ -44,11 +46,13 @@ func (g *guard) WriteString(text string) (int, error) {
 	if err := g.check(); err != nil {
 		return 0, err
 	}
+	g.record.write(g.Header(), text)
 	return io.WriteString(g.ResponseWriter, text)
 }
 
 func (g *guard) WriteHeader(code int) {
 	if g.check() == nil {
+		g.record.write(g.Header(), "")
 		g.ResponseWriter.WriteHeader(code)
 	}
 }
@@ -57,6 +61,7 @@ func (g *guard) FlushError() error {
 	if err := g.check(); err != nil {
 		return err
 	}
+	g.record.write(g.Header(), "")
 	return http.NewResponseController(g.ResponseWriter).Flush()
 }
 
@@ -69,6 +74,12 @@ func (g *guard) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		return nil, nil, err
 	}
 	return http.NewResponseController(g.ResponseWriter).Hijack()
+}
+
+// CloseNotify makes a guard an http.CloseNotifier, which is deprecated, but which gin's
+// streams insist on.
+func (g *guard) CloseNotify() <-chan bool {
+	return g.ResponseWriter.(interface{ CloseNotify() <-chan bool }).CloseNotify()
 }
 
 // Unwrap serves http.ResponseController: deadlines, full duplex.

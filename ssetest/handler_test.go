@@ -1,14 +1,13 @@
 package ssetest
 
 import (
+	"bufio"
 	"fmt"
 	"io"
 	"net/http"
-	"runtime"
-	"slices"
-	"strconv"
+	"os"
+	"os/exec"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,258 +15,375 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A feed is a handler that does everything right, but for what its fields change: an event
-// each second for half a minute, with the numbers from 1 as IDs, and then heartbeats.
-type feed struct {
-	header func(h http.Header)
-	before func(w http.ResponseWriter, r *http.Request) (done bool)
-	event  func(n int) string
-	first  func(r *http.Request) int
-	after  func(w http.ResponseWriter, r *http.Request) // instead of heartbeats
-	sleep  func(r *http.Request, d time.Duration) (left bool)
-}
-
-func (f feed) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Content-Type", "text/event-stream")
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("X-Accel-Buffering", "no")
-	if f.header != nil {
-		f.header(w.Header())
-	}
-	if f.before != nil && f.before(w, r) {
-		return
-	}
-	_ = http.NewResponseController(w).Flush()
-	if r.Method == http.MethodHead && f.sleep == nil {
-		return
-	}
-	flush := func() { _ = http.NewResponseController(w).Flush() }
-	sleep := func(d time.Duration) bool {
-		if f.sleep != nil {
-			return f.sleep(r, d)
-		}
-		return pause(r, d)
-	}
-	first, _ := strconv.Atoi(r.Header.Get("Last-Event-ID"))
-	if f.first != nil {
-		first = f.first(r)
-	}
-	for n := first + 1; n <= 30; n++ {
-		event := fmt.Sprintf("id: %d\ndata: %d\n\n", n, n)
-		if f.event != nil {
-			event = f.event(n)
-		}
-		_, _ = io.WriteString(w, event)
-		flush()
-		if sleep(time.Second) {
-			return
-		}
-	}
-	if f.after != nil {
-		f.after(w, r)
-		return
-	}
-	for !sleep(30 * time.Second) {
-		_, _ = io.WriteString(w, ":\n\n")
-		flush()
-	}
-}
-
-func pause(r *http.Request, d time.Duration) (left bool) {
-	select {
-	case <-time.After(d):
-		return false
-	case <-r.Context().Done():
-		return true
-	}
-}
-
-// badHandlers are caught by exactly one subtest of TestHandler each.
-var badHandlers = []struct {
-	name, caught string
-	make         func() http.Handler
-}{
-	{"JSON", "media type", of(feed{header: func(h http.Header) { h.Set("Content-Type", "application/json") }})},
-	{"Latin-1", "media type", of(feed{header: func(h http.Header) { h.Set("Content-Type", "text/event-stream; charset=latin1") }})},
-	{"late header", "header at once", of(feed{before: func(_ http.ResponseWriter, r *http.Request) bool {
-		return r.Method == http.MethodGet && pause(r, 20*time.Second)
-	}})},
-	{"compressed", "no length and no coding", of(feed{header: func(h http.Header) { h.Set("Content-Encoding", "gzip") }})},
-	{"length", "no length and no coding", of(feed{header: func(h http.Header) { h.Set("Content-Length", "1000000") }})},
-	{"unfinished", "events finished and flushed", of(feed{event: func(n int) string { // the empty line comes with the next event
-		return fmt.Sprintf("\nid: %d\ndata: %d\n", n, n)
-	}})},
-	{"no UTF-8", "UTF-8", of(feed{event: func(n int) string { return fmt.Sprintf("id: %d\ndata: \xff\n\n", n) }})},
-	{"LF in data", "line breaks", of(feed{event: func(n int) string { return fmt.Sprintf("id: %d\ndata: one\ntwo\n\n", n) }})},
-	{"CR in data", "line breaks", of(feed{event: func(n int) string { return fmt.Sprintf("id: %d\ndata: one\rtwo\n\n", n) }})},
-	{"no heartbeats", "heartbeat", of(feed{after: func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }})},
-	{"rare heartbeats", "heartbeat", of(feed{after: func(w http.ResponseWriter, r *http.Request) {
-		for !pause(r, maxSilence+time.Second) {
-			_, _ = io.WriteString(w, ":\n\n")
-			_ = http.NewResponseController(w).Flush()
-		}
-	}})},
-	{"no IDs", "IDs", of(feed{event: func(n int) string { return fmt.Sprintf("data: %d\n\n", n) }})},
-	{"NUL in ID", "IDs", of(feed{event: func(n int) string { return fmt.Sprintf("id: \x00%d\ndata: %d\n\n", n, n) }})},
-	{"long ID", "IDs", of(feed{event: func(n int) string { return fmt.Sprintf("id: %08193d\ndata: %d\n\n", n, n) }})},
-	{"starts again", "resumption", of(feed{first: func(*http.Request) int { return 0 }})},
-	{"repeats one", "resumption", of(feed{first: func(r *http.Request) int {
-		n, _ := strconv.Atoi(r.Header.Get("Last-Event-ID"))
-		return max(n-1, 0)
-	}})},
-	{"leaves one out", "resumption", of(feed{first: func(r *http.Request) int {
-		n, err := strconv.Atoi(r.Header.Get("Last-Event-ID"))
-		if err == nil {
-			n++
-		}
-		return n
-	}})},
-	{"refuses an unknown ID", "unknown ID", of(feed{before: func(w http.ResponseWriter, r *http.Request) bool {
-		if _, err := strconv.Atoi("0" + r.Header.Get("Last-Event-ID")); err != nil {
-			http.Error(w, "no such ID", http.StatusBadRequest)
-			return true
-		}
-		return false
-	}})},
-	{"silent after an unknown ID", "unknown ID", of(feed{first: func(r *http.Request) int {
-		if n, err := strconv.Atoi("0" + r.Header.Get("Last-Event-ID")); err == nil {
-			return n
-		}
-		return 30
-	}})},
-	{"retry with a unit", "retry", of(feed{event: func(n int) string { return fmt.Sprintf("retry: 3s\nid: %d\ndata: %d\n\n", n, n) }})},
-	{"retry at once", "retry", of(feed{event: func(n int) string { return fmt.Sprintf("retry: 0\nid: %d\ndata: %d\n\n", n, n) }})},
-	{"retry in a day", "retry", of(feed{event: func(n int) string { return fmt.Sprintf("retry: 86400000\nid: %d\ndata: %d\n\n", n, n) }})},
-	{"stays after its client", "client leaves", of(feed{
-		before: func(_ http.ResponseWriter, r *http.Request) bool { return r.Method == http.MethodHead },
-		sleep:  func(_ *http.Request, d time.Duration) bool { time.Sleep(d); return false },
-	})},
-	{"stays after HEAD", "HEAD", of(feed{before: func(w http.ResponseWriter, r *http.Request) bool {
-		if r.Method == http.MethodHead {
-			_ = http.NewResponseController(w).Flush()
-			<-r.Context().Done()
-		}
-		return false
-	}})},
-	{"one client at a time", "second client", func() http.Handler {
-		var mu sync.Mutex
-		leave := func() {}
-		return feed{before: func(w http.ResponseWriter, r *http.Request) bool {
-			mu.Lock()
-			defer mu.Unlock()
-			leave() // the one before
-			leave = func() { _ = http.NewResponseController(w).SetWriteDeadline(time.Now()) }
-			return false
-		}}
-	}},
-}
-
-func of(f feed) func() http.Handler { return func() http.Handler { return f } }
-
-// caught returns the subtests that a handler fails.
-func caught(t *testing.T, h http.Handler, opts ...Option) (names []string) {
+// caught returns the subtests that a handler fails, and what they say.
+func caught(t *testing.T, h http.Handler, opts ...Option) (names, messages []string) {
 	options := newHandlerOptions(opts)
 	for _, check := range handlerChecks {
 		if _, ok := options.without[check.name]; ok {
 			continue
 		}
-		synctest.Test(t, func(t *testing.T) {
-			f := &trialTB{TB: t}
-			done := make(chan struct{})
-			go func() {
-				defer close(done)
-				check.test(f, h, options)
-			}()
-			<-done
-			for _, cleanup := range slices.Backward(f.cleanups) {
-				cleanup()
-			}
-			if len(f.messages) > 0 {
-				names = append(names, check.name)
-				t.Log(f.messages)
-			}
+		var f *FakeTB
+		check.inBubble(t, func(t *testing.T) {
+			f = NewFakeTB(t)
+			f.Run(func() { check.test(f, h, options) })
+			f.End()
 		})
+		if said := f.Messages(); len(said) > 0 {
+			names, messages = append(names, check.name), append(messages, said...)
+		}
 	}
-	return names
+	return names, messages
 }
 
-// A trialTB is a test that may fail.
-type trialTB struct {
-	testing.TB
-	mu       sync.Mutex
-	messages []string
-	cleanups []func()
-}
-
-func (f *trialTB) Helper()              {}
-func (f *trialTB) Cleanup(fn func())    { f.cleanups = append(f.cleanups, fn) }
-func (f *trialTB) Logf(string, ...any)  {}
-func (f *trialTB) Skipf(string, ...any) { runtime.Goexit() }
-func (f *trialTB) Errorf(format string, args ...any) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.messages = append(f.messages, fmt.Sprintf(format, args...))
-}
-
-func (f *trialTB) Fatalf(format string, args ...any) {
-	f.Errorf(format, args...)
-	runtime.Goexit()
-}
-
-// TestBadHandlers: each is caught by exactly the subtest that should.
+// TestBadHandlers: each is caught by exactly the subtest that should, and the failure names
+// a clause, a proxy or a header field, and what happens to clients.
 func TestBadHandlers(t *testing.T) {
+	names := make(map[string]bool)
 	for _, bad := range badHandlers {
+		names[bad.caught] = true
 		t.Run(bad.name, func(t *testing.T) {
-			require.Equal(t, []string{bad.caught}, caught(t, bad.make()))
+			if bad.caught == "HTTP/2" && !http2InBubbles() {
+				t.Skip("net/http's HTTP/2 server does not run in several bubbles before Go 1.26")
+			}
+			h, opts := bad.make()
+			names, messages := caught(t, h, opts...)
+			require.Equal(t, []string{bad.caught}, names, "%q", messages)
+			for _, message := range messages {
+				require.Regexp(t, `HTML §9\.2\.\d|RFC \d+ §\d|nginx|http\.|net/http`, message, "whose rule is it?")
+				require.Regexp(t, `client|HEAD|cache|nginx|panicked`, message, "who suffers?")
+			}
 		})
+	}
+	for _, check := range handlerChecks {
+		require.True(t, names[check.name], "no handler is caught by %q", check.name)
 	}
 }
 
-// TestGoodHandlers: what a handler cannot do by design is no fault.
+// TestGoodHandlers: handlers of several styles pass everything, and what one cannot do by
+// design is no fault.
 func TestGoodHandlers(t *testing.T) {
 	TestHandler(t, feed{})
-	t.Run("without IDs", func(t *testing.T) {
-		TestHandler(t, feed{event: func(n int) string { return fmt.Sprintf("data: %d\n\n", n) }}, WithoutIDs("prices are of the moment"))
+	t.Run("a hub from before", func(t *testing.T) {
+		h := new(hub)
+		TestHandler(t, h, WithPublish(h.publish))
 	})
-	t.Run("without heartbeats", func(t *testing.T) {
-		TestHandler(t, feed{after: func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }}, WithoutHeartbeats("on one machine"))
+	t.Run("a hub that keeps five events", func(t *testing.T) {
+		h := &hub{keep: 5}
+		TestHandler(t, h, WithPublish(h.publish))
 	})
-	t.Run("with a publisher", func(t *testing.T) {
-		var news chan int
-		TestHandler(t, nil, WithoutIDs("news is of the moment"),
-			WithRequest(func(r *http.Request) { r.URL.Path = "/news" }),
-			WithPublish(func(n int) {
-				for range 2 {
-					select {
-					case news <- n:
-					default:
-					}
+	t.Run("a hub that ends its streams", func(t *testing.T) {
+		h := &hub{ends: true}
+		TestHandler(t, h, WithPublish(h.publish))
+	})
+	t.Run("a hub with more than is watched", func(t *testing.T) {
+		h := &hub{size: maxObserved / 8}
+		TestHandler(t, h, WithPublish(h.publish))
+	})
+	t.Run("a hub with a goroutine", func(t *testing.T) {
+		var publish func(n int)
+		TestHandler(t, nil, WithPublish(func(n int) { publish(n) }), WithNew(func(t testing.TB) http.Handler {
+			h := new(hub)
+			news := make(chan int)
+			publish = func(n int) { news <- n }
+			go func() {
+				for n := range news {
+					h.publish(n)
 				}
-			}),
-			WithNew(func(t testing.TB) http.Handler {
-				news = make(chan int, 20)
-				return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-					if r.URL.Path != "/news" {
-						http.NotFound(w, r)
-						return
-					}
-					w.Header().Set("Content-Type", "text/event-stream")
-					_ = http.NewResponseController(w).Flush()
-					if r.Method == http.MethodHead {
-						return
-					}
-					for {
-						select {
-						case n := <-news:
-							fmt.Fprintf(w, "data: %s\n\n", strings.Repeat("x", n))
-						case <-time.After(30 * time.Second):
-							_, _ = io.WriteString(w, ":\n\n")
-						case <-r.Context().Done():
-							return
-						}
+			}()
+			t.Cleanup(func() { close(news) })
+			return h
+		}))
+	})
+	t.Run("an event each second, and no heartbeats", func(t *testing.T) {
+		TestHandler(t, feed{after: func(w http.ResponseWriter, r *http.Request) {
+			for n := max(31, lastID(r)+1); !pause(r, time.Second); n++ {
+				fmt.Fprintf(w, "id: %d\ndata: %d\n\n", n, n)
+				_ = http.NewResponseController(w).Flush()
+			}
+		}})
+	})
+	t.Run("CRLF, a BOM, a charset, several lines", func(t *testing.T) {
+		TestHandler(t, feed{
+			header: func(h http.Header) {
+				h.Set("Content-Type", `Text/Event-Stream;charset="UTF-8"`)
+				h.Set("Cache-Control", "private, No-Cache")
+				h.Set("Content-Encoding", "identity")
+			},
+			event: func(n int) string {
+				bom := ""
+				if n == 1 {
+					bom = "\ufeff"
+				}
+				return bom + fmt.Sprintf("retry:10\r\nid:%d\r\nevent\r\ndata:é\r\ndata:%d\r\n: note\r\n\r\n", n, n)
+			},
+		})
+	})
+	t.Run("an ID for each two events, and a slow HEAD", func(t *testing.T) {
+		TestHandler(t, feed{
+			before: func(_ http.ResponseWriter, r *http.Request) bool {
+				return r.Method == http.MethodHead && pause(r, 9*time.Second)
+			},
+			event: text("id: N\ndata: first\n\ndata: second\n\n"),
+		})
+	})
+	t.Run("CR, in pieces", func(t *testing.T) {
+		TestHandler(t, feed{event: func(n int) string { return fmt.Sprintf("retry:3600000\rid:%d\rdata:%d\r\r", n, n) }, flush: func(_ string, flush func()) {
+			flush()
+			flush()
+		}})
+	})
+	t.Run("flushes ten times a second", func(t *testing.T) {
+		TestHandler(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			tenth := time.NewTicker(100 * time.Millisecond)
+			defer tenth.Stop()
+			wait := func(r *http.Request, d time.Duration) bool {
+				for end := time.After(d); ; {
+					select {
+					case <-end:
+						return false
+					case <-r.Context().Done():
+						return true
+					case <-tenth.C:
 						_ = http.NewResponseController(w).Flush()
 					}
-				})
-			}))
+				}
+			}
+			feed{sleep: wait, flush: func(what string, flush func()) {
+				if what != "event" {
+					flush()
+				}
+			}}.ServeHTTP(w, r)
+		}))
 	})
+	t.Run("a stream that ends, and 405 for HEAD", func(t *testing.T) {
+		TestHandler(t, feed{
+			before: func(w http.ResponseWriter, r *http.Request) bool {
+				if r.Method == http.MethodHead {
+					http.Error(w, "GET only", http.StatusMethodNotAllowed)
+				}
+				return r.Method == http.MethodHead
+			},
+			after: func(http.ResponseWriter, *http.Request) {},
+		})
+	})
+	t.Run("a stream that ends, and 204 after its end", func(t *testing.T) {
+		TestHandler(t, feed{
+			before: func(w http.ResponseWriter, r *http.Request) bool {
+				if lastID(r) == 30 {
+					w.WriteHeader(http.StatusNoContent)
+				}
+				return lastID(r) == 30
+			},
+			after: func(http.ResponseWriter, *http.Request) {},
+		})
+	})
+	t.Run("more events than are watched", func(t *testing.T) {
+		TestHandler(t, feed{event: func(n int) string { return fmt.Sprintf("id: %d\ndata: %s\n\n", n, strings.Repeat("x", 20<<10)) }})
+	})
+	t.Run("endless, as fast as it can", func(t *testing.T) {
+		TestHandler(t, feed{before: func(w http.ResponseWriter, r *http.Request) bool {
+			for n := lastID(r) + 1; r.Method == http.MethodGet && r.Context().Err() == nil; n++ {
+				fmt.Fprintf(w, "id: %d\ndata: %d\n\n", n, n)
+				_ = http.NewResponseController(w).Flush()
+			}
+			return true
+		}})
+	})
+	t.Run("returns some time after its client", func(t *testing.T) {
+		TestHandler(t, feed{sleep: func(r *http.Request, d time.Duration) bool {
+			left := pause(r, d)
+			if left {
+				time.Sleep(29 * time.Second)
+			}
+			return left
+		}})
+	})
+	t.Run("POST only", func(t *testing.T) {
+		TestHandler(t, feed{before: func(w http.ResponseWriter, r *http.Request) bool {
+			if body, _ := io.ReadAll(r.Body); r.Method != http.MethodPost || string(body) != "question" {
+				http.Error(w, "POST a question", http.StatusMethodNotAllowed)
+				return true
+			}
+			return false
+		}}, WithRequest(func(r *http.Request) {
+			r.Method, r.Body, r.ContentLength = http.MethodPost, io.NopCloser(strings.NewReader("question")), int64(len("question"))
+		}))
+	})
+	t.Run("behind a path, with a token", func(t *testing.T) {
+		mux := http.NewServeMux()
+		mux.Handle("GET /feed", feed{before: func(w http.ResponseWriter, r *http.Request) bool {
+			if r.Header.Get("Authorization") != "Bearer t" {
+				w.WriteHeader(http.StatusUnauthorized)
+				return true
+			}
+			return false
+		}})
+		mux.Handle("/", http.RedirectHandler("/feed", http.StatusTemporaryRedirect))
+		TestHandler(t, mux, WithRequest(func(r *http.Request) { r.Header.Set("Authorization", "Bearer t") }))
+	})
+}
+
+// TestHijackers: a handler that needs the connection itself does not work over HTTP/2.
+func TestHijackers(t *testing.T) {
+	if !http2InBubbles() {
+		t.Skip("net/http's HTTP/2 server does not run in several bubbles before Go 1.26")
+	}
+	names, messages := caught(t, feed{before: func(w http.ResponseWriter, r *http.Request) bool {
+		if r.ProtoMajor == 1 {
+			return false // what follows would be written to the hijacked connection
+		}
+		_, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+		}
+		return true
+	}})
+	require.Equal(t, []string{"HTTP/2"}, names)
+	require.Contains(t, messages[0], `over HTTP/2 the status is "500 Internal Server Error", and 200 over HTTP/1.1; does the handler hijack the connection, which HTTP/2 does not have (http.Hijacker)?`)
+}
+
+// TestWithout: what an option leaves out is skipped, and nothing else.
+func TestWithout(t *testing.T) {
+	never := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+	for name, test := range map[string]struct {
+		handler feed
+		option  Option
+		without []string
+	}{
+		"IDs":        {feed{event: text("data: N\n\n"), first: func(*http.Request) int { return 0 }}, WithoutIDs("prices are of the moment"), []string{"IDs", "resumption", "unknown ID"}},
+		"heartbeats": {feed{after: never}, WithoutHeartbeats("on one machine"), []string{"heartbeat"}},
+		"proxies":    {feed{header: func(h http.Header) { h.Del("X-Accel-Buffering") }}, WithoutProxies("on one machine"), []string{"no proxy buffering"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			names, _ := caught(t, test.handler)
+			require.Subset(t, test.without, names)
+			require.NotEmpty(t, names)
+			TestHandler(t, test.handler, test.option)
+			options := newHandlerOptions([]Option{test.option})
+			require.Len(t, options.without, len(test.without))
+			for _, name := range test.without {
+				require.NotEmpty(t, options.without[name])
+			}
+		})
+	}
+}
+
+// TestEvents finds where events end, however their lines end.
+func TestEvents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var chunks []chunk
+		start := time.Now()
+		for _, text := range []string{"da", "ta: 1\n", "\nretry: 1\n\n:\n\n", "data\r", "\r", "id: 1\r\ndata: 2\r\n", "\r\n", "\n\ndata: 3\n\ndata: 4\n\n", "data: 5\n"} {
+			chunks = append(chunks, chunk{time.Now(), text})
+			time.Sleep(time.Second)
+		}
+		var found []string
+		for _, ev := range events(chunks) {
+			found = append(found, fmt.Sprint(ev.end, " ", ev.at.Sub(start)))
+		}
+		require.Equal(t, []string{"9 2s", "28 4s", "46 6s", "57 7s", "66 7s"}, found)
+	})
+}
+
+// TestHandlerItself runs TestHandler in another process, since a test cannot see how its own
+// subtests fail.
+func TestHandlerItself(t *testing.T) {
+	switch os.Getenv("SSETEST_CHILD") {
+	case "":
+	case "not found":
+		TestHandler(t, http.NotFoundHandler())
+		return
+	case "no response":
+		TestHandler(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
+		return
+	case "left out":
+		TestHandler(t, feed{}, WithoutIDs("because of IDs"), WithoutHeartbeats("because of heartbeats"))
+		return
+	case "never returns":
+		TestHandler(t, feed{sleep: func(r *http.Request, d time.Duration) bool {
+			if pause(r, d) {
+				select {}
+			}
+			return false
+		}})
+		return
+	case "from before":
+		stuckAfter = 50 * time.Millisecond
+		before := make(chan int)
+		TestHandler(t, feed{sleep: func(r *http.Request, _ time.Duration) bool {
+			select {
+			case <-before:
+				return false
+			case <-r.Context().Done():
+				return true
+			}
+		}})
+		return
+	}
+	child := func(t *testing.T, what string) *exec.Cmd {
+		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run", "^TestHandlerItself$", "-test.v", "-test.timeout", "1h")
+		cmd.Env = append(os.Environ(), "SSETEST_CHILD="+what)
+		return cmd
+	}
+	t.Run("not found", func(t *testing.T) {
+		out, err := child(t, "not found").CombinedOutput()
+		require.Error(t, err)
+		require.Contains(t, string(out), "--- FAIL: TestHandlerItself/media_type")
+		require.Contains(t, string(out), `ssetest: the status is "404 Not Found"; only 200 opens an event stream`)
+		require.Contains(t, string(out), "--- PASS: TestHandlerItself/HEAD")
+	})
+	t.Run("left out", func(t *testing.T) {
+		out, err := child(t, "left out").CombinedOutput()
+		require.NoError(t, err, string(out))
+		left := 4
+		if !http2InBubbles() {
+			left++
+		}
+		require.Equal(t, left, strings.Count(string(out), "--- SKIP: TestHandlerItself/"), string(out))
+		require.Equal(t, 3, strings.Count(string(out), "ssetest: left out: because of IDs"), string(out))
+		require.Contains(t, string(out), "ssetest: left out: because of heartbeats")
+	})
+	t.Run("no response", func(t *testing.T) { // and so nothing for most subtests to look at
+		out, err := child(t, "no response").CombinedOutput()
+		require.Error(t, err)
+		require.Equal(t, 1, strings.Count(string(out), "--- FAIL: TestHandlerItself/"), string(out))
+		require.Contains(t, string(out), "--- FAIL: TestHandlerItself/header_at_once")
+		require.Contains(t, string(out), "--- SKIP: TestHandlerItself/media_type")
+		require.Contains(t, string(out), "ssetest: there was no response within 10m0s: see the subtests")
+	})
+	t.Run("never returns", func(t *testing.T) {
+		out, err := child(t, "never returns").CombinedOutput()
+		require.Error(t, err)
+		require.NotContains(t, string(out), "panic")
+		require.Equal(t, 1, strings.Count(string(out), "--- FAIL: TestHandlerItself/"), string(out))
+		require.Contains(t, string(out), "--- FAIL: TestHandlerItself/client_leaves")
+		require.Contains(t, string(out), "--- PASS: TestHandlerItself/second_client")
+		require.Contains(t, string(out), "is still blocked at the end")
+	})
+	t.Run("from before", func(t *testing.T) { // it would hang until go test's time limit
+		cmd := child(t, "from before")
+		stderr, err := cmd.StderrPipe()
+		require.NoError(t, err)
+		require.NoError(t, cmd.Start())
+		line, err := bufio.NewReader(stderr).ReadString('\n')
+		require.NoError(t, err)
+		require.NoError(t, cmd.Process.Kill())
+		_ = cmd.Wait()
+		require.Contains(t, line, "ssetest: TestHandlerItself/media_type: fake time has not passed for 50ms")
+		require.Contains(t, line, "See ssetest.WithNew")
+	})
+}
+
+// TestRecord: the header is the one that was sent, and chunks have a limit.
+func TestRecord(t *testing.T) {
+	r, h := new(record), make(http.Header)
+	h.Set("A", "before")
+	r.write(h, "")
+	h.Set("A", "after")
+	for range 10 {
+		r.write(h, strings.Repeat("x", maxObserved/2))
+	}
+	require.Equal(t, "before", r.header.Get("A"))
+	require.Len(t, r.chunks, 2)
+	(*record)(nil).write(h, "") // a server that no trial has
 }

@@ -191,7 +191,7 @@ func (r *Reader) pull(d time.Duration) (sse.Event, *streamEnd) {
 	case ev, ok := <-r.next: // at the same time
 		return r.take(ev, ok)
 	default:
-		return sse.Event{}, &streamEnd{timedOut: max(d, 1)}
+		return sse.Event{}, &streamEnd{timedOut: d}
 	}
 }
 
@@ -213,8 +213,6 @@ func (r *Reader) take(ev sse.Event, ok bool) (sse.Event, *streamEnd) {
 
 // run ranges over the stream, and hands over an event each time that one is asked for.
 func (r *Reader) run() {
-	id := goroutine()
-	readers.Store(id, r)
 	returned := false
 	defer func() {
 		if v := recover(); v != nil {
@@ -222,11 +220,10 @@ func (r *Reader) run() {
 		} else {
 			r.last.exited = !returned
 		}
-		readers.Delete(id)
 		close(r.next)
 		close(r.done)
 	}()
-	func() {
+	callAs(r, func() {
 		for ev, err := range r.events {
 			if err != nil {
 				r.last.err = err
@@ -243,7 +240,7 @@ func (r *Reader) run() {
 				return
 			}
 		}
-	}()
+	})
 	returned = true
 }
 

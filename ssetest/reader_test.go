@@ -1,18 +1,15 @@
 package ssetest_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/cenkalti/backoff/v4"
 	"github.com/stretchr/testify/require"
 
 	"github.com/lastevent/sse"
@@ -93,17 +90,17 @@ func TestReader(t *testing.T) {
 func TestReaderTimesOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := new(board)
-		f := &fakeTB{TB: t}
+		f := ssetest.NewFakeTB(t)
 		srv := ssetest.NewServer(t, b)
 		r := ssetest.Open(f, (&sse.Client{HTTPClient: srv.Client()}).Get(t.Context(), srv.URL()))
 		for range 2 {
-			f.run(func() { r.Take(1) })
-			require.Contains(t, f.first(t), "want 1 events, got 0, then nothing for 168h0m0s")
+			f.Run(func() { r.Take(1) })
+			require.Contains(t, first(t, f), "want 1 events, got 0, then nothing for 168h0m0s")
 		}
 		b.publish("a")
 		require.Equal(t, "a", r.Take(1)[0].Data)
 		require.Len(t, srv.Requests(), 1)
-		f.cleanup()
+		f.End()
 		synctest.Wait()
 		require.Zero(t, b.audience(), "the end of the test ends the stream")
 	})
@@ -129,81 +126,98 @@ func TestReaderHandles(t *testing.T) {
 // TestReaderAtTheEnd: a stream that has ended stays so.
 func TestReaderAtTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := &fakeTB{TB: t}
+		f := ssetest.NewFakeTB(t)
 		r := ssetest.Open(f, sse.Read(strings.NewReader("data:1\n\n")))
 		require.Len(t, r.Take(1), 1)
 		r.NoEvents(time.Hour) // which is no failure
-		f.run(func() { r.Take(1) })
-		require.Contains(t, f.first(t), "want 1 events, got 0, then the stream ended without an error")
-		f.run(func() { r.Await("e") })
-		require.Contains(t, f.first(t), `want an event of type "e", got 0 others, then the stream ended without an error`)
-		f.cleanup()
+		f.Run(func() { r.Take(1) })
+		require.Contains(t, first(t, f), "want 1 events, got 0, then the stream ended without an error")
+		f.Run(func() { r.Await("e") })
+		require.Contains(t, first(t, f), `want an event of type "e", got 0 others, then the stream ended without an error`)
+		f.End()
+
+		r = ssetest.Open(f, sse.Read(strings.NewReader("data: 1\n\ndata: 2\n\n")))
+		require.Len(t, r.Take(1), 1)
+		f.End() // after which another cleanup may still use the Reader
+		f.Run(func() { r.Take(1) })
+		require.Contains(t, first(t, f), "want 1 events, got 0, then the stream ended without an error")
 
 		r = ssetest.Open(f, func(yield func(sse.Event, error) bool) { yield(sse.Event{}, errors.New("broken")) })
-		f.run(func() { r.NoEvents(time.Hour) })
-		require.Contains(t, f.first(t), "got none, then the stream ended: broken")
-		f.run(func() { r.NoEvents(time.Hour) })
-		require.Contains(t, f.first(t), "got none, then the stream ended: broken")
-		f.cleanup()
-		require.Empty(t, f.messages)
+		f.Run(func() { r.NoEvents(time.Hour) })
+		require.Contains(t, first(t, f), "got none, then the stream ended: broken")
+		f.Run(func() { r.NoEvents(time.Hour) })
+		require.Contains(t, first(t, f), "got none, then the stream ended: broken")
+		f.End()
+		require.Empty(t, f.Messages())
 	})
 }
 
 // TestReadersSequence: what the sequence does to its goroutine, it does to the test's.
 func TestReadersSequence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := &fakeTB{TB: t}
+		f := ssetest.NewFakeTB(t)
 		require.PanicsWithValue(t, "oh", func() {
 			ssetest.Take(f, func(func(sse.Event, error) bool) { panic("oh") }, 1)
 		})
-		f.run(func() {
+		f.Run(func() {
 			ssetest.Take(f, func(func(sse.Event, error) bool) { f.Fatalf("not like this") }, 1)
 			f.Errorf("Take has returned")
 		})
-		require.Equal(t, "not like this", f.first(t))
-		require.Empty(t, f.messages, "the failure is the sequence's")
+		require.Equal(t, "not like this", first(t, f))
+		require.Empty(t, f.Messages(), "the failure is the sequence's")
 	})
 }
 
-// TestStreamsEnd: the end of a test ends its streams, whatever they wait for, whatever
-// their policy, and without a context that ends.
-func TestStreamsEnd(t *testing.T) {
-	policies := map[string]sse.Client{
-		"default policy": {},
-		"policy that always reconnects": {
-			Reconnect:  func(error) bool { return true },
-			NewBackoff: func(time.Duration) sse.Backoff { return backoff.NewConstantBackOff(time.Millisecond) },
-		},
-	}
-	scripts := map[string]ssetest.Script{
-		"header":     (*ssetest.Conn).Wait,
-		"event":      func(c *ssetest.Conn) { c.Write("data: 1\n\n"); c.Wait() },
-		"line":       func(c *ssetest.Conn) { c.Write("data: 1\n\ndata: 2\n"); c.Wait() },
-		"connection": func(c *ssetest.Conn) { c.Write("retry: 10\n\ndata: 1\n\n"); c.Abort() },
-	}
-	for policy, client := range policies {
-		for what, script := range scripts {
-			t.Run(policy+", waits for the "+what, func(t *testing.T) {
-				inAndOut(t, func(t *testing.T) {
-					f := &fakeTB{TB: t}
-					srv := ssetest.NewScriptedServer(f, slices.Repeat([]ssetest.Script{script}, 1000)...)
-					client := client
-					client.HTTPClient = srv.Client()
-					ended := false
-					r := ssetest.Open(f, func(yield func(sse.Event, error) bool) {
-						client.Get(context.Background(), srv.URL())(yield)
-						ended = true
-					})
-					if what != "header" {
-						r.Take(1)
-					}
-					f.run(func() { r.NoEvents(5 * time.Millisecond) })
-					f.messages = nil
-					f.cleanup()
-					require.Empty(t, f.messages)
-					require.True(t, ended)
-				})
-			})
-		}
-	}
+// TestReaderFails: each of a Reader's methods fails when it should, and the test continues
+// on the same stream.
+func TestReaderFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := new(board)
+		f := ssetest.NewFakeTB(t)
+		srv := ssetest.NewServer(f, b)
+		r := ssetest.Open(f, (&sse.Client{HTTPClient: srv.Client()}).Get(t.Context(), srv.URL()))
+		r.NoEvents(time.Second)
+		b.publish("a")
+		f.Run(func() { r.NoEvents(time.Second) })
+		require.Contains(t, first(t, f), "want no event within 1s, got one\nevents:\n  event a \"a\" id \"\"\nconnections:\n  0s: GET /: 200 OK\n    | event: a\n")
+		b.publish("b")
+		f.Run(func() { r.Take(2) })
+		require.Contains(t, first(t, f), "want 2 events, got 1, then nothing for 168h0m0s\nevents:\n  event b \"b\" id \"\"\nconnections:\n")
+		b.publish("c")
+		f.Run(func() { r.Await("d") })
+		require.Contains(t, first(t, f), "want an event of type \"d\", got 1 others, then nothing for 168h0m0s\nevents:\n  event c \"c\" id \"\"\nconnections:\n")
+		b.publish("d")
+		require.Equal(t, "d", r.Await("d").Data)
+		require.Len(t, srv.Requests(), 1)
+		f.End()
+		require.Empty(t, f.Messages())
+	})
+}
+
+// TestReaderLeft: a stream that does not end when the test has left it is an error.
+func TestReaderLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		t.Cleanup(func() { time.Sleep(time.Minute) }) // it ends
+		f := ssetest.NewFakeTB(t)
+		r := ssetest.Open(f, func(yield func(sse.Event, error) bool) {
+			yield(sse.Event{Type: "message"}, nil)
+			time.Sleep(7*24*time.Hour + time.Second)
+		})
+		require.Len(t, r.Take(1), 1)
+		f.End()
+		require.Equal(t, "ssetest: a stream continues 168h0m0s after the test left it; give its request the test's Context", first(t, f))
+	})
+}
+
+// TestFatalfThatReturns: a testing.TB of the caller's may have a Fatalf that returns.
+func TestFatalfThatReturns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &softTB{ssetest.NewFakeTB(t)}
+		one := func() *ssetest.Reader { return ssetest.Open(f, sse.Read(strings.NewReader("data: 1\n\n"))) }
+		require.Len(t, one().Take(2), 1)
+		require.Contains(t, first(t, f.FakeTB), "want 2 events, got 1")
+		require.Zero(t, one().Await("e"))
+		require.Contains(t, first(t, f.FakeTB), `want an event of type "e", got 1 others`)
+		f.End()
+	})
 }

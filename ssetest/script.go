@@ -22,7 +22,7 @@ func NewScriptedServer(t testing.TB, scripts ...Script) *Server {
 	var s *Server
 	s = NewServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if script, ok := <-next; ok {
-			script(&Conn{s, w, r})
+			script(&Conn{s: s, w: w, r: r})
 		} else {
 			w.WriteHeader(http.StatusNoContent)
 		}
@@ -33,9 +33,10 @@ func NewScriptedServer(t testing.TB, scripts ...Script) *Server {
 // A Conn is the server's end of one connection, for a [Script]. What it sends goes out
 // at once.
 type Conn struct {
-	s *Server
-	w http.ResponseWriter
-	r *http.Request
+	s    *Server
+	w    http.ResponseWriter
+	r    *http.Request
+	sent bool // the header
 }
 
 // Request returns the request.
@@ -61,13 +62,20 @@ func (c *Conn) Write(text string) {
 	if c.Header().Get("Content-Type") == "" {
 		c.Header().Set("Content-Type", "text/event-stream")
 	}
+	c.sent = true
 	_, _ = io.WriteString(c.w, text) // a client that has left is no error
 	_ = http.NewResponseController(c.w).Flush()
 }
 
 // Status answers with a status and a body that is no event stream. With a redirect's
-// status text is the Location.
+// status text is the Location. It is an error of the test when something was sent before,
+// since the status was sent with it.
 func (c *Conn) Status(code int, text string) {
+	if c.sent {
+		c.s.errorf("ssetest: Conn.Status(%d, %q) comes too late: a status has been sent", code, text)
+		return
+	}
+	c.sent = true
 	if code >= 300 && code < 400 {
 		c.Header().Set("Location", text)
 		c.w.WriteHeader(code)

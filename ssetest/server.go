@@ -1,23 +1,3 @@
-// Package ssetest tests event streams from both ends: your http.Handler that serves events
-// ([NewServer]), and your client against a server that follows a script
-// ([NewScriptedServer]).
-//
-// The server is net/http's, on a network in memory. Inside a testing/synctest bubble
-// everything runs in fake time: hours of silence pass at once, and nothing is flaky.
-// Outside of one it works just as well, in real time.
-//
-//	func TestFeed(t *testing.T) {
-//		synctest.Test(t, func(t *testing.T) {
-//			srv := ssetest.NewServer(t, feed)
-//			client := sse.Client{HTTPClient: srv.Client()}
-//			got := ssetest.Take(t, client.Get(t.Context(), srv.URL()), 3)
-//			…
-//		})
-//	}
-//
-// [Take], [Await] and [NoEvents] each open a stream; a [Reader] has them as methods, one
-// after another on one stream. They fail the test with what came, what was awaited, and
-// what went over the wire. A [Recorder] writes down what a client does.
 package ssetest
 
 import (
@@ -50,7 +30,7 @@ type Server struct {
 	handlers  sync.WaitGroup
 	start     time.Time
 	abandoned atomic.Bool // handlers that are left end at their next write
-	patient   bool        // handlers that are left are no error: TestHandler reports them itself
+	trial     *trial      // of TestHandler, which reports handlers that are left itself; nil: none
 
 	mu           sync.Mutex
 	conns        map[net.Conn]struct{} // the server's ends of what is open
@@ -76,14 +56,19 @@ var servers struct {
 //
 // In a testing/synctest bubble call it with the bubble's t. A handler that waits for ever,
 // and for something else than its client, keeps the bubble from ending.
-func NewServer(t testing.TB, h http.Handler) *Server {
+func NewServer(t testing.TB, h http.Handler) *Server { return newServer(t, h, false) }
+
+func newServer(t testing.TB, h http.Handler, http2 bool) *Server {
 	l := memnet.Listen()
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(!http2)
+	protocols.SetUnencryptedHTTP2(http2)
 	s := &Server{
 		t: t, handler: h, start: time.Now(), conns: make(map[net.Conn]struct{}),
-		transport: &http.Transport{DialContext: l.DialContext},
+		transport: &http.Transport{DialContext: l.DialContext, Protocols: protocols},
 	}
 	s.client = &http.Client{Transport: (*recordingTransport)(s)}
-	srv := &http.Server{Handler: http.HandlerFunc(s.serve), ConnState: s.note}
+	srv := &http.Server{Handler: http.HandlerFunc(s.serve), ConnState: s.note, Protocols: protocols}
 	served := make(chan struct{})
 	go func() {
 		defer close(served)
@@ -127,7 +112,7 @@ func (s *Server) awaitHandlers() {
 		return
 	case <-time.After(closeWait):
 	}
-	if !s.patient {
+	if s.trial == nil {
 		s.errorf("ssetest: a handler continues %s after its client left; does it watch the request's Context?", closeWait)
 	}
 	s.abandoned.Store(true)
@@ -156,6 +141,9 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	defer s.handlers.Done()
 	g := &guard{ResponseWriter: w, s: s}
+	if s.trial != nil {
+		g.record = s.trial.newRecord()
+	}
 	defer func() {
 		g.returned.Store(true)
 		if v := recover(); v != nil {
@@ -191,7 +179,6 @@ func (s *Server) CloseConnections() {
 	}
 	clear(s.conns)
 	s.mu.Unlock()
-	s.transport.CloseIdleConnections()
 	for _, c := range conns {
 		_ = c.Close()
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/lastevent/sse"
+	"github.com/lastevent/sse/cmd/sse/internal/term"
 )
 
 const (
@@ -101,7 +102,7 @@ func (s *demoServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// A demoClient tells what its stream does, and counts.
+// A demoClient reports what its stream does, and counts.
 type demoClient struct {
 	*command
 	start    time.Time
@@ -115,11 +116,11 @@ func (d *demoClient) say(what, format string, args ...any) {
 	line := strings.TrimRight(fmt.Sprintf("%-10s %s", what, fmt.Sprintf(format, args...)), " ")
 	switch {
 	case what == "DROP" || what == "REFUSED":
-		line = d.color(yellow, line)
+		line = d.stdout.Paint(term.Yellow, line)
 	case !strings.HasPrefix(what, "event"):
-		line = d.color(faint, line)
+		line = d.stdout.Paint(term.Faint, line)
 	}
-	fmt.Fprintln(d.stdout, d.color(faint, at)+line)
+	fmt.Fprintln(d.stdout, d.stdout.Paint(term.Faint, at)+line)
 }
 
 func (d *demoClient) connect(r *http.Request) {

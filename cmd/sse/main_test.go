@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
+	"os"
 	"regexp"
 	"strings"
 	"syscall"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/lastevent/sse/cmd/sse/internal/term"
 	"github.com/lastevent/sse/internal/memnet"
 )
 
@@ -54,13 +56,22 @@ func run(t *testing.T, args []string, bodies ...string) (out output) {
 		})}
 		go srv.Serve(l)
 		var stdout, stderr bytes.Buffer
-		cmd := command{stdout: &stdout, stderr: &stderr, transport: &http.Transport{DialContext: l.DialContext}}
+		cmd := testCommand(&stdout, &stderr, false)
+		cmd.transport.DialContext = l.DialContext
 		out.code = cmd.run(t.Context(), args)
 		srv.Close()
 		synctest.Wait()
 		out.stdout, out.stderr = stdout.String(), stderr.String()
 	})
 	return out
+}
+
+// testCommand returns a command with other outputs, which are both terminals or both not.
+func testCommand(stdout, stderr io.Writer, terminal bool) *command {
+	return &command{
+		stdin: strings.NewReader(""), transport: new(http.Transport),
+		stdout: term.NewWriter(stdout, terminal, false), stderr: term.NewWriter(stderr, terminal, false),
+	}
 }
 
 const feed = "http://memnet/feed"
@@ -107,21 +118,28 @@ func TestVerbose(t *testing.T) {
 	require.Regexp(t, wait, out.stderr)
 	date := regexp.MustCompile(`Date: .*`)
 	require.Equal(t, `* connect GET http://memnet/feed
+> Host: memnet
+> User-Agent: Go-http-client/1.1
 > Accept: text/event-stream
 > Accept-Encoding: identity
 > Authorization: (hidden)
 > Cache-Control: no-cache
-* open, HTTP/1.1 200 OK
+< HTTP/1.1 200 OK
 < Content-Type: text/event-stream
 < DATE
+* open
 : hello
 ! drop: unexpected EOF; again in WAIT after "1"
 * connect GET http://memnet/feed after "1"
+> Host: memnet
+> User-Agent: Go-http-client/1.1
 > Accept: text/event-stream
 > Accept-Encoding: identity
 > Authorization: (hidden)
 > Cache-Control: no-cache
 > Last-Event-Id: 1
+< HTTP/1.1 204 No Content
+< DATE
 * end
 `, date.ReplaceAllString(wait.ReplaceAllString(out.stderr, "in WAIT"), "DATE"))
 	require.Equal(t, "id: 1\ndata: a\n\n", out.stdout)
@@ -134,43 +152,33 @@ func TestRefused(t *testing.T) {
 	require.Len(t, out.requests, 1)
 }
 
-func TestUsage(t *testing.T) {
-	for _, args := range [][]string{
-		{}, {"-demo", feed}, {"-demo", "-v"}, {"-nonsense", feed}, {"-n", "x", feed}, {"-n", "-1", feed}, {"-idle", "-1s", feed},
-		{"-H", "no colon", feed}, {"-H", ": no name", feed}, {"-json", "-data", feed}, {"-once", "-retry-forever", feed},
-		{"-raw", feed, feed}, {"-id", "1", feed, feed}, {"-d", "@no/such/file", feed},
-		{"-format", "{{", feed}, {"-format", "{{.Nonsense}}", feed},
-	} {
-		out := run(t, args)
-		require.Equal(t, exitUsage, out.code, args)
-		require.Contains(t, out.stderr, "sse -h tells how", args)
-		require.Empty(t, out.requests)
-	}
-	require.Equal(t, exitBroken, run(t, []string{"http://this is invalid/"}).code)
-	require.Equal(t, exitBroken, run(t, []string{"-cacert", "no/such/file", feed}).code)
-}
-
-// TestHelp: it fits a screen, and tells of each flag.
+// TestHelp: it fits a screen, and describes each flag.
 func TestHelp(t *testing.T) {
 	out := run(t, []string{"-h"})
 	require.Zero(t, out.code)
 	lines := strings.Split(strings.TrimSuffix(out.stdout, "\n"), "\n")
-	require.LessOrEqual(t, len(lines), 24)
+	require.LessOrEqual(t, len(lines), 40)
 	for _, line := range lines {
 		require.LessOrEqual(t, len(line), 80, line)
 	}
 	new(options).flags().VisitAll(func(f *flag.Flag) {
 		require.Regexp(t, ` -`+f.Name+`\b`, out.stdout)
 	})
+	for _, name := range subcommandNames() {
+		require.Contains(t, out.stdout, "  sse "+name+" ")
+	}
 }
 
 // TestColors: names of fields recede, types stand out; data is left alone.
 func TestColors(t *testing.T) {
-	tl := &tail{command: &command{colors: true}, options: &options{sources: make([]source, 2)}}
-	got := tl.appendLines(nil, "feed", "event: e\nid: 1\ndata: a: b\n\n")
+	var screen bytes.Buffer
+	cmd := &command{stdout: term.NewWriter(&screen, true, true)}
+	tl := &tail{command: cmd, options: new(options)}
+	_, err := cmd.stdout.Write(tl.appendLines(nil, "feed", "event: e\nid: 1\ndata: a: b\n\n"))
+	require.NoError(t, err)
 	require.Equal(t, "\x1b[32mfeed\x1b[0m \x1b[2mevent: \x1b[0m\x1b[36me\x1b[0m\n"+
 		"\x1b[32mfeed\x1b[0m \x1b[2mid: 1\x1b[0m\n"+
-		"\x1b[32mfeed\x1b[0m \x1b[2mdata: \x1b[0ma: b\n\n", string(got))
+		"\x1b[32mfeed\x1b[0m \x1b[2mdata: \x1b[0ma: b\n\n", screen.String())
 }
 
 // TestLive: the line of -stats is drawn again behind what is printed, and gives way to the
@@ -188,30 +196,31 @@ func TestLive(t *testing.T) {
 		})}
 		go srv.Serve(l)
 		var screen bytes.Buffer // both, as a terminal shows them
-		cmd := command{stdout: &screen, stderr: &screen, live: true, transport: &http.Transport{DialContext: l.DialContext}}
+		cmd := testCommand(&screen, &screen, true)
+		cmd.transport.DialContext = l.DialContext
 		require.Zero(t, cmd.run(t.Context(), []string{"-stats", "-once", "-data", feed}))
 		srv.Close()
 		synctest.Wait()
 		require.Equal(t, []string{
-			"x\n",
-			"1 event, 15 B, 1/s; 1 connection; open; last ID 0",
+			"x\n1 event, 15 B, 1/s; 1 connection; open; last ID 0",
 			"x\n1 event, 15 B, 1/s; 1 connection; open; last ID 0",
 			"2 events, 30 B, 2/s; 1 connection; open; last ID 1",
 			"2 events, 30 B, 1/s; 1 connection; open; last ID 1",
 			"x\n2 events, 30 B, 1/s; 1 connection; open; last ID 1",
 			"3 events, 45 B, 2/s; 1 connection; open; last ID 2",
 			"3 events, 45 B in 1.2s, 2.5/s; 1 connection, 0 drops; last ID 2\n",
-		}, strings.Split(screen.String(), eraseLine))
+		}, strings.Split(strings.NewReplacer(wrapOff, "", wrapOn+"\r", "").Replace(screen.String()), erase))
 	})
 }
 
 func TestInterrupted(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	var out bytes.Buffer
-	cmd := command{stdout: &out, stderr: &out, transport: new(http.Transport)}
-	require.Equal(t, exitInterrupted, cmd.run(ctx, []string{feed}))
-	require.Empty(t, out.String(), "quietly")
+	for sig, code := range map[os.Signal]int{os.Interrupt: exitInterrupted, syscall.SIGTERM: exitTerminated} {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		cancel(&stopped{sig})
+		var out bytes.Buffer
+		require.Equal(t, code, testCommand(&out, &out, false).run(ctx, []string{feed}))
+		require.Empty(t, out.String(), "quietly")
+	}
 }
 
 type failing struct{ err error }
@@ -234,7 +243,8 @@ func TestOutputFails(t *testing.T) {
 				})}
 				go srv.Serve(l)
 				var stderr bytes.Buffer
-				cmd := command{stdout: failing{err}, stderr: &stderr, transport: &http.Transport{DialContext: l.DialContext}}
+				cmd := testCommand(failing{err}, &stderr, false)
+				cmd.transport.DialContext = l.DialContext
 				require.Equal(t, code, cmd.run(t.Context(), append(flags, feed)))
 				require.Equal(t, 1, requests)
 				require.Equal(t, code == exitEnded, stderr.Len() == 0, "quietly")
@@ -252,7 +262,7 @@ func TestDemo(t *testing.T) {
 		defer tr.CloseIdleConnections()
 		var out strings.Builder
 		start := time.Now()
-		cmd := command{stdout: &out}
+		cmd := testCommand(&out, io.Discard, false)
 		require.NoError(t, cmd.demo(t.Context(), l, "http://memnet/", &http.Client{Transport: tr}))
 		require.Less(t, time.Since(start), 5*time.Second, "as the usage says")
 		for _, want := range []string{
@@ -270,6 +280,6 @@ func TestDemo(t *testing.T) {
 
 // TestDemoFails: a count that is off is an error.
 func TestDemoFails(t *testing.T) {
-	d := demoClient{command: &command{stdout: io.Discard}, received: map[string]int{"1": 2}}
+	d := demoClient{command: testCommand(io.Discard, io.Discard, false), received: map[string]int{"1": 2}}
 	require.Error(t, d.report())
 }

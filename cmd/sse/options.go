@@ -1,59 +1,40 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"text/template"
 	"time"
+
+	"github.com/lastevent/sse"
 )
-
-const help = `sse prints the events of a stream as they come, and resumes it after drops.
-
-  sse [flags] URL ...   several URLs at once: each line has its URL's name, or
-                        one of yours in name=URL
-  sse -demo             watch a stream survive a bad server, in five seconds
-
-Request  -H 'Name: value'    -X method    -user name:password    -http2 (alone)
-         -d data, or @file, or - for stdin; makes it a POST
-         -cacert file    -k (any certificate)
-Stream   -id ID (resume after it)    -state file (keep the last ID across runs)
-         -n number of events    -type name (only it)    -until data (stop there)
-         -once (no reconnection)    -retry-forever (before it opened, and POSTs)
-         -idle 1m (drop if silent for so long)    -max-event bytes
-Output   -data (alone)    -json (an object a line)    -raw (bytes as they come)
-         -format '{{.Type}} {{.Data}}' (also .ID .Time .Name, json and parse)
-         -v (headers, comments, drops and waits)    -stats (one live line)
-
-  sse -data -n 1 https://stream.wikimedia.org/v2/stream/recentchange
-  sse -format '{{(parse .Data).title}}' https://example.com/articles
-  sse -state feed.json -json https://example.com/feed >> feed.log
-
-Exit codes: 0 ended, 1 refused or broken, 2 wrong usage, 130 interrupted.
-`
-
-// A source is a stream and what to call it.
-type source struct{ name, url string }
 
 // options are what the arguments say.
 type options struct {
 	sources []source
 	demo    bool
+	version bool
 
 	header   http.Header
+	lines    list // -H, which readHeader reads
 	method   string
 	user     string
-	content  string // -d, which readBody reads
+	content  list // -d, which readBody reads
 	body     []byte
 	insecure bool
 	cacert   string
+	cert     string
+	key      string
 	http2    bool
+	unix     string
 
 	id       string
 	state    string
@@ -62,10 +43,12 @@ type options struct {
 	until    list
 	once     bool
 	forever  bool
-	idle     time.Duration
+	idle     seconds
+	maxTime  seconds
 	maxEvent int
 
 	data, json, raw bool
+	parse           bool
 	text            string // -format, which parseFormat parses
 	format          *template.Template
 	verbose, stats  bool
@@ -77,16 +60,37 @@ type list []string
 func (l *list) String() string     { return strings.Join(*l, ", ") }
 func (l *list) Set(s string) error { *l = append(*l, s); return nil }
 
-// flags returns the flags, which set the options. The help page tells what they are for.
+// seconds is a time, which may be a bare number as with curl.
+type seconds time.Duration
+
+func (s *seconds) String() string { return time.Duration(*s).String() }
+
+func (s *seconds) Set(text string) error {
+	if _, err := strconv.ParseFloat(text, 64); err == nil {
+		text += "s"
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil || d < 0 {
+		return errors.New("want a time such as 30, 1.5s or 10m")
+	}
+	*s = seconds(d)
+	return nil
+}
+
+// flags returns the flags, which set the options. The help page says what they are for.
 func (o *options) flags() *flag.FlagSet {
 	flags := flag.NewFlagSet("sse", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
-	flags.Func("H", "", o.addHeader)
+	flags.Var(&o.lines, "H", "")
 	flags.StringVar(&o.method, "X", "", "")
+	flags.StringVar(&o.user, "u", "", "")
 	flags.StringVar(&o.user, "user", "", "")
-	flags.StringVar(&o.content, "d", "", "")
+	flags.Var(&o.content, "d", "")
 	flags.BoolVar(&o.http2, "http2", false, "")
+	flags.StringVar(&o.unix, "unix", "", "")
 	flags.StringVar(&o.cacert, "cacert", "", "")
+	flags.StringVar(&o.cert, "cert", "", "")
+	flags.StringVar(&o.key, "key", "", "")
 	flags.BoolVar(&o.insecure, "k", false, "")
 	flags.StringVar(&o.id, "id", "", "")
 	flags.StringVar(&o.state, "state", "", "")
@@ -95,22 +99,27 @@ func (o *options) flags() *flag.FlagSet {
 	flags.Var(&o.until, "until", "")
 	flags.BoolVar(&o.once, "once", false, "")
 	flags.BoolVar(&o.forever, "retry-forever", false, "")
-	flags.DurationVar(&o.idle, "idle", 0, "")
+	flags.Var(&o.idle, "idle", "")
+	flags.Var(&o.maxTime, "max-time", "")
 	flags.IntVar(&o.maxEvent, "max-event", 0, "")
 	flags.BoolVar(&o.data, "data", false, "")
 	flags.BoolVar(&o.json, "json", false, "")
+	flags.BoolVar(&o.parse, "parse", false, "")
 	flags.BoolVar(&o.raw, "raw", false, "")
 	flags.StringVar(&o.text, "format", "", "")
 	flags.BoolVar(&o.verbose, "v", false, "")
 	flags.BoolVar(&o.stats, "stats", false, "")
 	flags.BoolVar(&o.demo, "demo", false, "")
+	flags.BoolVar(&o.version, "version", false, "")
 	return flags
 }
 
-// parse reads the arguments: flags and URLs in any order. Its error is flag.ErrHelp for -h.
-func parse(args []string, stdin io.Reader) (*options, error) {
+// parseArgs reads the arguments: flags and URLs in any order. Its error is flag.ErrHelp for -h.
+// All that can be wrong with the arguments is found here or by newTail, before any request.
+func (cmd *command) parseArgs(args []string) (*options, error) {
 	o := &options{header: make(http.Header)}
 	flags := o.flags()
+	var urls []string
 	for {
 		if err := flags.Parse(args); err != nil {
 			return nil, err
@@ -118,32 +127,39 @@ func parse(args []string, stdin io.Reader) (*options, error) {
 		if flags.NArg() == 0 {
 			break
 		}
-		o.sources = append(o.sources, newSource(flags.Arg(0)))
+		urls = append(urls, flags.Arg(0))
 		args = flags.Args()[1:]
 	}
 	given := make(map[string]bool)
 	flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
-	if given["user"] {
-		r := http.Request{Header: o.header}
-		name, password, _ := strings.Cut(o.user, ":")
-		r.SetBasicAuth(name, password)
+	if err := o.check(given, len(urls)); err != nil || o.demo || o.version {
+		return o, err
 	}
-	if err := o.check(given); err != nil {
+	in := &input{Reader: cmd.stdin}
+	if err := o.readHeader(in); err != nil {
 		return nil, err
 	}
-	if given["d"] {
-		if err := o.readBody(stdin); err != nil {
+	if given["u"] || given["user"] {
+		if err := o.setUser(); err != nil {
 			return nil, err
 		}
 	}
-	if given["format"] {
-		return o, o.parseFormat()
+	if given["d"] {
+		if err := o.readBody(in); err != nil {
+			return nil, err
+		}
 	}
-	return o, nil
+	o.method = cmp.Or(o.method, http.MethodGet)
+	if given["format"] {
+		if err := o.parseFormat(cmd.stdout.Own); err != nil {
+			return nil, err
+		}
+	}
+	return o, o.parseURLs(urls)
 }
 
 // check refuses what makes no sense together.
-func (o *options) check(given map[string]bool) error {
+func (o *options) check(given map[string]bool, urls int) error {
 	outputs := 0
 	for _, name := range []string{"data", "json", "raw", "format"} {
 		if given[name] {
@@ -151,64 +167,140 @@ func (o *options) check(given map[string]bool) error {
 		}
 	}
 	switch {
-	case o.demo && len(given) > 1, o.demo && len(o.sources) > 0:
-		return errors.New("-demo goes with nothing else")
-	case o.demo:
+	case (o.demo || o.version) && (len(given) > 1 || urls > 0):
+		return errors.New("-demo and -version go with nothing else")
+	case o.demo, o.version:
 		return nil
-	case len(o.sources) == 0:
+	case urls == 0:
 		return errors.New("a URL is missing")
 	case outputs > 1:
 		return errors.New("-data, -json, -raw and -format exclude each other")
-	case o.raw && len(o.sources) > 1:
+	case o.parse && !o.json:
+		return errors.New("-parse goes with -json")
+	case o.raw && urls > 1:
 		return errors.New("-raw goes with one URL")
-	case o.id != "" && len(o.sources) > 1:
+	case o.id != "" && urls > 1:
 		return errors.New("-id goes with one URL")
+	case !sse.Resumable(o.id):
+		return errors.New("-id: no header can carry this ID")
+	case given["state"] && o.state == "":
+		return errors.New("-state: the name of a file is missing")
+	case given["unix"] && o.unix == "":
+		return errors.New("-unix: the path of a socket is missing")
+	case o.key != "" && o.cert == "":
+		return errors.New("-key goes with -cert")
 	case o.once && o.forever:
 		return errors.New("-once and -retry-forever exclude each other")
-	case o.max < 0, o.idle < 0, o.maxEvent < 0:
-		return errors.New("-n, -idle and -max-event cannot be negative")
+	case given["n"] && o.max < 1, given["max-event"] && o.maxEvent < 1:
+		return errors.New("-n and -max-event must be positive")
 	}
 	return nil
 }
 
-// newSource reads an argument: a URL, or one behind a name.
-func newSource(arg string) source {
-	if name, u, ok := strings.Cut(arg, "="); ok && !strings.ContainsAny(name, ":/?") {
-		return source{name, u}
+// An input is standard input, which can be read once.
+type input struct {
+	io.Reader
+	used bool
+}
+
+// read returns what an argument stands for: the content of file for @file, and that of
+// standard input for @-.
+func (in *input) read(file string) ([]byte, error) {
+	if file != "-" {
+		return os.ReadFile(file)
 	}
-	if u, err := url.Parse(arg); err == nil && u.Host != "" {
-		return source{strings.TrimSuffix(u.Host+u.Path, "/"), arg}
+	if in.used {
+		return nil, errors.New("standard input is used twice")
 	}
-	return source{arg, arg}
+	in.used = true
+	return io.ReadAll(in)
+}
+
+// readHeader reads what -H names. Its errors do not quote a line, which may be a secret.
+func (o *options) readHeader(in *input) error {
+	for _, arg := range o.lines {
+		file, isFile := strings.CutPrefix(arg, "@")
+		if !isFile {
+			if err := o.addHeader(arg); err != nil {
+				return fmt.Errorf("-H: %w", err)
+			}
+			continue
+		}
+		b, err := in.read(file)
+		if err != nil {
+			return fmt.Errorf("-H: %w", err)
+		}
+		n := 0
+		for line := range strings.Lines(string(b)) {
+			n++
+			if line = strings.TrimSpace(line); line == "" {
+				continue
+			}
+			if err := o.addHeader(line); err != nil {
+				return fmt.Errorf("-H %s: line %d: %w", arg, n, err)
+			}
+		}
+	}
+	return nil
 }
 
 func (o *options) addHeader(line string) error {
 	name, value, ok := strings.Cut(line, ":")
-	if !ok || strings.TrimSpace(name) == "" {
+	name, value = strings.TrimSpace(name), strings.TrimSpace(value)
+	switch {
+	case !ok || !isToken(name):
 		return errors.New("want 'Name: value'")
+	case strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }):
+		return fmt.Errorf("%s has a control character", name)
+	case strings.EqualFold(name, "Host") && !isHost(value):
+		return errors.New("this Host is no host")
+	case strings.EqualFold(name, "Last-Event-ID") && !sse.Resumable(value):
+		return errors.New("the Last-Event-ID is too long")
 	}
-	o.header.Add(strings.TrimSpace(name), strings.TrimSpace(value))
+	o.header.Add(name, value)
 	return nil
 }
 
-// readBody reads what -d names. Without a Content-Type of its own, it is JSON if it begins
-// like that, else a form, as with curl.
-func (o *options) readBody(stdin io.Reader) (err error) {
-	file, isFile := strings.CutPrefix(o.content, "@")
-	switch {
-	case o.content == "-":
-		o.body, err = io.ReadAll(stdin)
-	case isFile:
-		o.body, err = os.ReadFile(file)
-	default:
-		o.body = []byte(o.content)
+// isToken reports whether s can be the name of a header (RFC 9110, section 5.6.2).
+func isToken(s string) bool {
+	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
+		return r <= ' ' || r >= 0x7f || strings.ContainsRune(`"(),/:;<=>?@[\]{}`, r)
+	})
+}
+
+// setUser sets the credentials of -u. A password in the arguments can be seen by everyone
+// on the machine, so that it may be in the environment instead.
+func (o *options) setUser() error {
+	name, password, ok := strings.Cut(o.user, ":")
+	if !ok {
+		if password, ok = os.LookupEnv("SSE_PASSWORD"); !ok {
+			return errors.New("-u: the password is missing: neither name:password nor $SSE_PASSWORD is set")
+		}
 	}
-	if err != nil {
-		return fmt.Errorf("-d: %w", err)
+	o.user = name
+	r := http.Request{Header: o.header}
+	r.SetBasicAuth(name, password)
+	return nil
+}
+
+// readBody reads what each -d names and joins it by & as curl does. Without a Content-Type
+// of its own, it is JSON if it begins like that, else a form, as with curl.
+func (o *options) readBody(in *input) error {
+	for i, arg := range o.content {
+		b := []byte(arg)
+		file, isFile := strings.CutPrefix(arg, "@")
+		if isFile || arg == "-" {
+			var err error
+			if b, err = in.read(file); err != nil {
+				return fmt.Errorf("-d: %w", err)
+			}
+		}
+		if i > 0 {
+			o.body = append(o.body, '&')
+		}
+		o.body = append(o.body, b...)
 	}
-	if o.method == "" {
-		o.method = http.MethodPost
-	}
+	o.method = cmp.Or(o.method, http.MethodPost)
 	if _, ok := o.header["Content-Type"]; !ok {
 		typ := "application/x-www-form-urlencoded"
 		if first := strings.TrimSpace(string(o.body[:min(len(o.body), 64)])); first != "" && slices.Contains([]byte("{["), first[0]) {

@@ -4,147 +4,220 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/lastevent/sse"
 )
 
-var errDone = errors.New("sse: -n or -until was reached")
+var (
+	errDone    = errors.New("sse: -n was reached")
+	errMaxTime = errors.New("sse: -max-time is over")
+)
 
 // tail is one run of the command over its streams.
 type tail struct {
 	*command
 	*options
-	http   *http.Client
-	state  *state
-	stats  stats
-	cancel context.CancelCauseFunc // of all streams
+	transport *http.Transport
+	state     *state
+	streams   []*stream
+	start     time.Time
+	cancel    context.CancelCauseFunc // of all streams
 
-	mu      sync.Mutex // of the output, and what follows
+	mu      sync.Mutex // of the output, and what follows, the figures of the streams included
 	printed int        // events
-	line    string     // on stderr now, which anything that is printed goes before
+	failed  bool       // a stream was refused, or broke for good
+	block   string     // on stderr now, which anything that is printed goes before
 	buf     []byte
 }
 
-// tail prints the events of the sources until all streams have ended.
-func (cmd *command) tail(ctx context.Context, o *options) error {
-	hc, err := cmd.httpClient(o)
-	if err != nil {
-		return err
-	}
-	st, err := loadState(o.state)
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	t := &tail{command: cmd, options: o, http: hc, state: st, cancel: cancel}
-	t.stats.start = time.Now()
-	t.http.Transport = bodies{t.http.Transport, t.read}
-	defer t.http.CloseIdleConnections()
-	if o.stats {
-		defer t.keepLine()()
-	}
-
-	errs := make([]error, len(o.sources))
-	var streams sync.WaitGroup
-	for i, src := range o.sources {
-		streams.Go(func() { errs[i] = t.follow(ctx, src) })
-	}
-	streams.Wait()
-	if cause := context.Cause(ctx); cause == errDone {
-		return nil
-	} else if cause != nil {
-		return cause
-	}
-	return errors.Join(errs...)
+// stream is one source of a tail.
+type stream struct {
+	*tail
+	source
+	entry string // in the state
+	req   *http.Request
+	stats stats
 }
 
-// follow prints the events of one source. The end of ctx is no error of its own.
-func (t *tail) follow(ctx context.Context, src source) error {
-	id := t.id
-	if id == "" {
-		id = t.state.id(src.url)
-	}
-	req, err := t.newRequest(ctx, src, id)
+// newTail prepares a run. Its errors are wrong usage: nothing was sent yet.
+func (cmd *command) newTail(o *options) (*tail, error) {
+	tr, err := cmd.newTransport(o)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	client := sse.Client{HTTPClient: t.http, Reconnect: t.policy(), IdleTimeout: t.idle, MaxEventSize: t.maxEvent, Trace: t.trace(src)}
-	for ev, err := range client.Events(req) {
-		if ctx.Err() != nil {
+	t := &tail{command: cmd, options: o, transport: tr}
+	for _, src := range o.sources {
+		req, err := o.newRequest(src, o.id)
+		if err != nil {
+			return nil, err
+		}
+		t.streams = append(t.streams, &stream{tail: t, source: src, entry: o.stateKey(src), req: req})
+	}
+	if t.state, err = openState(o.state); err != nil {
+		return nil, err
+	}
+	for _, s := range t.streams {
+		id := t.state.id(s.entry)
+		switch {
+		case o.id != "" || id == "":
+		case !sse.Resumable(id):
+			return nil, fmt.Errorf("-state %s: no header can carry the ID of %s", o.state, s.name)
+		default:
+			s.req.Header.Set("Last-Event-ID", id)
+		}
+	}
+	return t, nil
+}
+
+// run prints the events of the sources until all streams have ended, and returns the exit
+// code.
+func (t *tail) run(ctx context.Context) int {
+	signaled := ctx
+	if t.maxTime > 0 {
+		timed, cancel := context.WithTimeoutCause(ctx, time.Duration(t.maxTime), errMaxTime)
+		defer cancel()
+		ctx = timed
+	}
+	ctx, t.cancel = context.WithCancelCause(ctx)
+	defer t.cancel(nil)
+	t.start = time.Now()
+	defer t.transport.CloseIdleConnections()
+	endStats, endState := t.keepStats(), t.state.keep(t.cancel)
+
+	var streams sync.WaitGroup
+	for _, s := range t.streams {
+		streams.Go(func() {
+			if err := s.follow(ctx); err != nil && ctx.Err() == nil {
+				s.fail(err)
+			}
+		})
+	}
+	streams.Wait()
+	endState()
+	endStats()
+	err := context.Cause(ctx)
+	if err == errDone {
+		err = nil
+	}
+	code := t.code(signaled, err)
+	if code == exitEnded && t.failed && err == nil {
+		return exitBroken
+	}
+	return code
+}
+
+// follow prints the events of one source.
+func (s *stream) follow(ctx context.Context) error {
+	client := sse.Client{
+		HTTPClient: s.newHTTPClient(), CheckResponse: s.check, Reconnect: s.policy(),
+		IdleTimeout: time.Duration(s.idle), MaxEventSize: s.maxEvent, Trace: s.trace(),
+	}
+	events := client.Events(s.req.WithContext(ctx))
+	last := func(ev sse.Event) bool { return slices.Contains(s.until, ev.Data) }
+	if len(s.until) > 0 {
+		events = sse.Until(events, last)
+	}
+	for ev, err := range events {
+		if err != nil || ctx.Err() != nil || last(ev) {
+			return err
+		}
+		if err := s.event(ev); err != nil {
+			s.cancel(err)
 			return nil
 		}
-		if err != nil && len(t.sources) > 1 {
-			return fmt.Errorf("%s: %w", src.name, err)
-		}
+	}
+	return nil
+}
+
+// fail reports that a stream has ended with an error. The others continue.
+func (s *stream) fail(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.failed = true
+	s.report(err)
+}
+
+// report prints an error of the stream, with its name, unless that is the URL that the
+// error has already.
+func (s *stream) report(err error) {
+	name := s.label(s.source)
+	if !s.named && strings.Contains(err.Error(), name) {
+		name = ""
+	}
+	s.aside(func() { s.complain(name, err) })
+}
+
+// event prints an event, if it is wanted, and then notes that it is out. Its error is
+// errDone, or what keeps the command from continuing.
+func (s *stream) event(ev sse.Event) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stats.events++
+	s.stats.lastID = ev.LastEventID
+	if len(s.types) == 0 || slices.Contains(s.types, ev.Type) {
+		shown, err := s.show(ev)
 		if err != nil {
 			return err
 		}
-		if err := t.event(src, ev); err != nil {
-			t.cancel(err)
-			return nil
+		if shown {
+			s.printed++
 		}
 	}
-	return nil
-}
-
-// event prints an event, if it is wanted, and notes that it is out. Its error is errDone,
-// or what keeps the command from going on.
-func (t *tail) event(src source, ev sse.Event) error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if slices.Contains(t.until, ev.Data) {
-		return errDone
-	}
-	t.stats.events++
-	t.stats.lastID = ev.LastEventID
-	if len(t.types) == 0 || slices.Contains(t.types, ev.Type) {
-		if !t.raw { // which is out already
-			var err error
-			if t.buf, err = t.appendEvent(t.buf[:0], src, ev, time.Now()); err != nil {
-				return err
-			}
-			if err := t.print(t.stdout, t.buf); err != nil {
-				return err
-			}
-		}
-		t.printed++
-	}
-	if err := t.state.save(src.url, ev.LastEventID); err != nil {
-		return err
-	}
-	if t.printed == t.max && t.max > 0 {
+	s.state.note(s.entry, ev.LastEventID)
+	if s.printed == s.max && s.max > 0 {
 		return errDone
 	}
 	return nil
 }
 
-// read sees the bytes of all streams.
-func (t *tail) read(b []byte) error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.stats.bytes += int64(len(b))
-	if !t.raw {
+// show prints an event. One that cannot be shown as -format wants it is reported instead.
+func (s *stream) show(ev sse.Event) (shown bool, err error) {
+	if s.raw { // it is out already
+		return true, nil
+	}
+	s.buf, err = s.appendEvent(s.buf[:0], s.source, ev, time.Now())
+	if bad := (*formatError)(nil); errors.As(err, &bad) {
+		s.report(bad)
+		return false, nil
+	}
+	if err == nil {
+		s.aside(func() { _, err = s.stdout.Write(s.buf) })
+	}
+	return true, err
+}
+
+// check decides whether a response is the stream. Only a stream's body is counted, and
+// printed by -raw.
+func (s *stream) check(resp *http.Response) error {
+	err := sse.CheckResponse(resp)
+	if err == nil {
+		resp.Body = &body{resp.Body, s.read}
 		return nil
 	}
-	err := t.print(t.stdout, b)
-	if err != nil {
-		t.cancel(err) // or it would be the network's fault, and cause for a reconnection
+	if refusal := (*sse.ResponseError)(nil); s.verbose && errors.As(err, &refusal) {
+		for line := range strings.Lines(string(refusal.Body)) {
+			s.say("|", "%s", strings.TrimRight(line, "\r\n"))
+		}
 	}
 	return err
 }
 
-// print writes b to w, and the line on stderr behind it. The caller holds the lock.
-func (t *tail) print(w io.Writer, b []byte) error {
-	if t.line != "" {
-		fmt.Fprint(t.stderr, eraseLine)
-		defer fmt.Fprint(t.stderr, t.line)
+// read sees the bytes of the stream.
+func (s *stream) read(b []byte) (err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stats.bytes += int64(len(b))
+	if !s.raw {
+		return nil
 	}
-	_, err := w.Write(b)
+	s.aside(func() { _, err = s.stdout.Write(b) })
+	if err != nil {
+		s.cancel(err) // or it would be the network's fault, and cause for a reconnection
+	}
 	return err
 }

@@ -18,8 +18,9 @@ func main() {
 	addr := flag.String("addr", "127.0.0.1:8000", "loopback `address` to listen on")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := serve(ctx, *addr, func(url string) { fmt.Println("listening on", url) }); err != nil {
+	err := serve(ctx, *addr, func(url string) { fmt.Println("listening on", url) })
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "contractservice:", err)
 		os.Exit(1)
 	}
@@ -35,7 +36,7 @@ func serve(ctx context.Context, addr string, listening func(url string)) error {
 	defer cancel()
 	svc := newService(ctx, cancel)
 	srv := &http.Server{Handler: svc}
-	defer context.AfterFunc(ctx, func() { srv.Shutdown(context.Background()) })()
+	defer context.AfterFunc(ctx, func() { _ = srv.Shutdown(context.Background()) })()
 	listening("http://" + ln.Addr().String())
 	if err := srv.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
 		return err

@@ -5,13 +5,11 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 
 	"github.com/lastevent/sse/conformance/internal/numbered"
 	"github.com/lastevent/sse/conformance/internal/program"
@@ -20,37 +18,6 @@ import (
 )
 
 const nchanModule = "/usr/lib/nginx/modules/ngx_nchan_module.so"
-
-// nginx starts nginx with directives for its main and its http part, and a server that
-// listens on the port returned.
-func nginx(t *testing.T, main, http, server string) (*program.Program, int) {
-	t.Helper()
-	dir, port := t.TempDir(), program.FreePort(t)
-	require.NoError(t, os.Chmod(dir, 0o755)) // for the workers, which are nobody
-	config := fmt.Sprintf(`
-daemon off;
-worker_processes 1;
-pid %[1]s/pid;
-error_log stderr;
-%[2]s
-events { worker_connections 1024; }
-http {
-	access_log off;
-	client_body_temp_path %[1]s/body;
-	proxy_temp_path %[1]s/proxy;
-	fastcgi_temp_path %[1]s/fastcgi;
-	uwsgi_temp_path %[1]s/uwsgi;
-	scgi_temp_path %[1]s/scgi;
-	%[3]s
-	server {
-		listen 127.0.0.1:%[4]d %[5]s
-	}
-}
-`, dir, main, http, port, server)
-	file := filepath.Join(dir, "nginx.conf")
-	require.NoError(t, os.WriteFile(file, []byte(config), 0o644))
-	return program.Start(t, port, program.Find("nginx"), "-c", file, "-p", dir, "-e", "stderr"), port
-}
 
 func nginxVersion(t *testing.T) string {
 	return program.Version(t, func(out string) string { return strings.TrimSpace(strings.TrimPrefix(out, "nginx version: ")) },
@@ -68,7 +35,7 @@ func TestNchan(t *testing.T) {
 	}
 	row := table.Start(suite, nginxVersion(t), string(p))
 	start := func(t *testing.T) (srv *program.Program, addr string) {
-		srv, port := nginx(t, "load_module "+nchanModule+";", "nchan_max_reserved_memory 256M;", `;
+		srv, port := program.Nginx(t, "load_module "+nchanModule+";", "nchan_max_reserved_memory 256M;", `;
 		nchan_channel_id numbers;
 		nchan_message_buffer_length 20000;
 		location /pub { nchan_publisher; }

@@ -1,39 +1,13 @@
 package servers
 
 import (
-	"crypto/x509"
-	"encoding/pem"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
-
-	"github.com/stretchr/testify/require"
 
 	"github.com/lastevent/sse/conformance/internal/program"
 	"github.com/lastevent/sse/conformance/internal/wire"
 )
-
-// certificate writes the certificate and its key into one file, as proxies read them.
-func certificate(t *testing.T) string {
-	t.Helper()
-	c := wire.Certificate()
-	key, err := x509.MarshalPKCS8PrivateKey(c.PrivateKey)
-	require.NoError(t, err)
-	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Certificate[0]})
-	text = append(text, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key})...)
-	file := filepath.Join(t.TempDir(), "pair.pem")
-	require.NoError(t, os.WriteFile(file, text, 0o644))
-	return file
-}
-
-func writeConfig(t *testing.T, name, text string) string {
-	t.Helper()
-	file := filepath.Join(t.TempDir(), name)
-	require.NoError(t, os.WriteFile(file, []byte(text), 0o644))
-	return file
-}
 
 const nginxStreams = `proxy_http_version 1.1; proxy_set_header Connection ""; proxy_buffering off; proxy_read_timeout 1h;`
 
@@ -46,10 +20,10 @@ var nginxProxy = proxy{
 	start: func(t *testing.T, p wire.Protocol, upstream, options string) (*program.Program, string) {
 		listen := ";"
 		if p == wire.HTTP2 {
-			pair := certificate(t)
+			pair := wire.CertificateFile(t)
 			listen = fmt.Sprintf("ssl http2; ssl_certificate %s; ssl_certificate_key %s;", pair, pair)
 		}
-		prog, port := nginx(t, "", "", fmt.Sprintf(`%s
+		prog, port := program.Nginx(t, "", "", fmt.Sprintf(`%s
 		location / {
 			proxy_pass http://%s;
 			%s
@@ -67,9 +41,9 @@ var haproxy = proxy{
 	start: func(t *testing.T, p wire.Protocol, upstream, options string) (*program.Program, string) {
 		port, bind := program.FreePort(t), ""
 		if p == wire.HTTP2 {
-			bind = "ssl crt " + certificate(t) + " alpn h2"
+			bind = "ssl crt " + wire.CertificateFile(t) + " alpn h2"
 		}
-		file := writeConfig(t, "haproxy.cfg", fmt.Sprintf(`
+		file := program.Config(t, "haproxy.cfg", fmt.Sprintf(`
 defaults
 	mode http
 	option http-no-delay
@@ -96,10 +70,10 @@ var caddy = proxy{
 	start: func(t *testing.T, p wire.Protocol, upstream, options string) (*program.Program, string) {
 		port, scheme, tls := program.FreePort(t), "http", ""
 		if p == wire.HTTP2 {
-			pair := certificate(t)
+			pair := wire.CertificateFile(t)
 			scheme, tls = "https", fmt.Sprintf("tls %s %s", pair, pair)
 		}
-		file := writeConfig(t, "Caddyfile", fmt.Sprintf(`{
+		file := program.Config(t, "Caddyfile", fmt.Sprintf(`{
 	admin off
 	auto_https disable_redirects
 	skip_install_trust

@@ -36,20 +36,25 @@ var formats = []format{
 func main() {
 	name := flag.String("format", "", "show only this format: chat, messages or responses")
 	flag.Parse()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	shown := 0
-	for _, f := range formats {
-		if *name == "" || *name == f.name {
-			show(ctx, os.Stdout, f)
-			shown++
-		}
-	}
-	if shown == 0 {
+	if !showAll(os.Stdout, *name) {
 		fmt.Fprintf(os.Stderr, "llm: unknown format %q\n", *name)
 		flag.Usage()
 		os.Exit(2)
 	}
+}
+
+// showAll shows the formats of a name, all of them if it is "", within a minute. It reports
+// whether there are any.
+func showAll(w io.Writer, name string) (found bool) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	for _, f := range formats {
+		if name == "" || name == f.name {
+			show(ctx, w, f)
+			found = true
+		}
+	}
+	return found
 }
 
 // show starts the fake of a format, asks its models, and prints how each answer ended.

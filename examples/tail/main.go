@@ -21,8 +21,10 @@ func main() {
 		os.Exit(2)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := tail(ctx, http.DefaultClient, os.Args[1], os.Stdout); err != nil && ctx.Err() == nil {
+	err := tail(ctx, http.DefaultClient, os.Args[1], os.Stdout)
+	interrupted := ctx.Err() != nil
+	stop()
+	if err != nil && !interrupted {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}

@@ -7,8 +7,6 @@ import (
 	"log"
 	"net"
 	"net/http"
-	"net/http/httptest"
-	"sync"
 	"testing"
 	"time"
 
@@ -25,13 +23,6 @@ const (
 	H2C   Protocol = "h2c"
 	HTTP3 Protocol = "HTTP/3"
 )
-
-// Certificate is for 127.0.0.1; clients of this package do not look at it.
-var Certificate = sync.OnceValue(func() tls.Certificate {
-	s := httptest.NewTLSServer(nil)
-	defer s.Close()
-	return s.TLS.Certificates[0]
-})
 
 // URL returns the URL of a server at addr.
 func (p Protocol) URL(addr string) string {
@@ -97,7 +88,7 @@ func (s *Server) start() error {
 		}
 		s.Addr = pc.LocalAddr().String()
 		srv := &http3.Server{Handler: s.handler, TLSConfig: http3.ConfigureTLSConfig(config)}
-		go srv.Serve(pc)
+		go func() { _ = srv.Serve(pc) }() // until stop
 		s.stop = func() { srv.Close(); pc.Close() }
 		return nil
 	}
@@ -110,9 +101,9 @@ func (s *Server) start() error {
 	s.protocol.set(srv.Protocols)
 	s.stop = func() { srv.Close() }
 	if s.protocol == HTTP2 {
-		go srv.ServeTLS(ln, "", "")
+		go func() { _ = srv.ServeTLS(ln, "", "") }() // until stop
 	} else {
-		go srv.Serve(ln)
+		go func() { _ = srv.Serve(ln) }()
 	}
 	return nil
 }

@@ -9,7 +9,7 @@ app.post('/publish', (req, res) => {
 })
 app.get('/sse', async (req, res) => {
 	const session = await createSession(req, res, { retry: 10, serializer: String })
-	const end = follow(Number(session.lastId), n => session.push(text(n), 'message', String(n)))
+	const end = follow(Number(session.lastId) || 0, n => session.push(text(n), 'message', String(n)))
 	session.on('disconnected', end)
 })
 app.listen(port, '127.0.0.1')

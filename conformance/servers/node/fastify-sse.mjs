@@ -12,7 +12,7 @@ fastify.get('/sse', { sse: 'only' }, async (request, reply) => {
 	reply.sse.keepAlive()
 	reply.sse.sendHeaders()
 	let last = Promise.resolve()
-	const end = follow(Number(reply.sse.lastEventId ?? 0), n => {
+	const end = follow(Number(reply.sse.lastEventId) || 0, n => {
 		last = last.then(() => reply.sse.isConnected && reply.sse.send({ id: String(n), data: text(n), retry: 10 }))
 	})
 	reply.sse.onClose(end)
