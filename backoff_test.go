@@ -126,8 +126,8 @@ func TestSecondWait(t *testing.T) {
 	require.Greater(t, longest, 199500*time.Microsecond)
 }
 
-// TestDelayAfterLongerRetry: a reconnection time that grows in a row of failures holds, and
-// the waits stay spread.
+// TestDelayAfterLongerRetry: a reconnection time that grows between consecutive failures is
+// kept, and the waits stay spread.
 func TestDelayAfterLongerRetry(t *testing.T) {
 	different := make(map[time.Duration]bool)
 	for range 10 {
@@ -151,7 +151,7 @@ func TestDelayIsNeverBelowTheServers(t *testing.T) {
 	}
 }
 
-// TestRetryAfter: not before it, and spread behind it.
+// TestRetryAfter: not before it, and spread after it.
 func TestRetryAfter(t *testing.T) {
 	const s = time.Second
 	for name, test := range map[string]struct {
@@ -312,7 +312,7 @@ func TestProgress(t *testing.T) {
 	}
 	for name, test := range map[string]struct {
 		last http.HandlerFunc // after two failures; the wait before it was in [2 s, 4 s)
-		want time.Duration    // d of the wait behind it
+		want time.Duration    // d of the wait after it
 	}{
 		"an event":                      {stream("data:1\n\n"), time.Second},
 		"an ID":                         {stream("id:1\n\n"), time.Second},

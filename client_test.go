@@ -107,7 +107,7 @@ func TestPrepareSeesNoBody(t *testing.T) {
 	}
 }
 
-// TestTokenRefresh: a policy may want a 401 back, with a new token from Prepare.
+// TestTokenRefresh: a policy may reconnect after a 401, with a new token from Prepare.
 func TestTokenRefresh(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		token := "old"
@@ -209,7 +209,7 @@ func TestReplay(t *testing.T) {
 		require.Equal(t, "1 [DONE]", data(got))
 		require.Len(t, s.requests, 1)
 	})
-	in(t, "a policy that wants a POST back", func(t *testing.T) {
+	in(t, "a policy that repeats a POST", func(t *testing.T) {
 		s := serve(t, cut("id:1\ndata:1\n\n"), status(503), cut("data:2\n\n"))
 		c := sse.Client{HTTPClient: s.client, Reconnect: sse.Transient}
 		_, err := all(t, c.Events(post(t, bytes.NewReader([]byte("body")))))
@@ -219,7 +219,7 @@ func TestReplay(t *testing.T) {
 			require.Equal(t, "POST body", r.Method+" "+r.body)
 		}
 	})
-	in(t, "a policy that wants a spent body back", func(t *testing.T) {
+	in(t, "a policy that repeats a spent body", func(t *testing.T) {
 		s := serve(t, stream("data:1\n\n"))
 		c := sse.Client{HTTPClient: s.client, Reconnect: sse.Transient}
 		events := c.Events(post(t, once("body")))

@@ -469,7 +469,7 @@ func TestHTTP2BlockedWrites(t *testing.T) {
 }
 
 // serveFrames answers the first connection's request with open and end, and each one
-// behind it with 204.
+// after it with 204.
 func serveFrames(conn net.Conn, n int, open, end string) {
 	defer conn.Close()
 	answer := open + end

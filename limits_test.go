@@ -101,7 +101,7 @@ func TestEndlessLine(t *testing.T) {
 	}
 }
 
-// TestLargestBuffer: data of the limit, and behind it a line without an end.
+// TestLargestBuffer: data of the limit, and after it a line without an end.
 func TestLargestBuffer(t *testing.T) {
 	var p sse.Parser
 	data := "data:" + strings.Repeat("x", sse.DefaultMaxEventSize-len("data:")) + "\n"

@@ -125,7 +125,7 @@ func atRandom(stream []byte, rng *rand.Rand, n int) io.Reader {
 }
 
 // everyCut calls f with the stream cut into reads in many ways: whole, by bytes, in twos, with
-// the error of the last read behind it or with it, at random and, if it is
+// the error of the last read after it or with it, at random and, if it is
 // short, at every position.
 func everyCut(stream []byte, f func(name string, r io.Reader)) {
 	f("whole", bytes.NewReader(stream))
@@ -242,7 +242,7 @@ func TestStandard(t *testing.T) {
 		"id after data":    {"data:a\nid:1\n\n", outcome{LastEventID: "1", Events: []sse.Event{{Type: "message", Data: "a", LastEventID: "1"}}}},
 		"id of many words": {"id: [{\"topic\":\"x y\",\"offset\":-1}]\n\n", outcome{LastEventID: `[{"topic":"x y","offset":-1}]`}},
 
-		// retry: digits alone, and at once.
+		// retry: only digits, and at once.
 		"retry":                    {"retry:15\n\n", outcome{Retry: 15 * ms, HasRetry: true}},
 		"retry with a space":       {"retry: 15\n\n", outcome{Retry: 15 * ms, HasRetry: true}},
 		"retry without blank line": {"retry:15\n", outcome{Retry: 15 * ms, HasRetry: true}},
@@ -429,7 +429,7 @@ func TestRead(t *testing.T) {
 		require.NoError(t, err)
 		rest = append(rest, ev.Data)
 	}
-	require.Equal(t, []string{"2", "3"}, rest, "a second range goes on where the first stopped")
+	require.Equal(t, []string{"2", "3"}, rest, "a second range continues where the first stopped")
 
 	var errs []error
 	for ev, err := range sse.Read(strings.NewReader("data:1\n")) {

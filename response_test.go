@@ -76,7 +76,8 @@ func TestRefusalSaysWho(t *testing.T) {
 	})
 }
 
-// TestErrorsCarryNoPassword, be it of the URL that was asked for or of a redirect's target.
+// TestErrorsCarryNoPassword, neither that of the URL that was asked for nor that of a redirect's
+// target.
 func TestErrorsCarryNoPassword(t *testing.T) {
 	const userinfo = "user:pa55word@"
 	redirect := func(location string) http.HandlerFunc { return status(307, "Location", location) }

@@ -18,7 +18,7 @@ import (
 	"time"
 )
 
-// What go list says of a package.
+// A goPackage is what go list reports about a package.
 type goPackage struct {
 	Name, ImportPath, Dir              string
 	GoFiles, TestGoFiles, XTestGoFiles []string
