@@ -127,7 +127,7 @@ func TestSecondWait(t *testing.T) {
 }
 
 // TestDelayAfterLongerRetry: a reconnection time that grows between consecutive failures is
-// observed, and the waits stay spread.
+// kept, and the waits stay spread.
 func TestDelayAfterLongerRetry(t *testing.T) {
 	different := make(map[time.Duration]bool)
 	for range 10 {
@@ -151,7 +151,7 @@ func TestDelayIsNeverBelowTheServers(t *testing.T) {
 	}
 }
 
-// TestRetryAfter: no connection before it, and the first ones spread after it.
+// TestRetryAfter: not before it, and spread after it.
 func TestRetryAfter(t *testing.T) {
 	const s = time.Second
 	for name, test := range map[string]struct {

@@ -219,7 +219,7 @@ func TestReplay(t *testing.T) {
 			require.Equal(t, "POST body", r.Method+" "+r.body)
 		}
 	})
-	in(t, "a policy that repeats a request whose body is spent", func(t *testing.T) {
+	in(t, "a policy that repeats a spent body", func(t *testing.T) {
 		s := serve(t, stream("data:1\n\n"))
 		c := sse.Client{HTTPClient: s.client, Reconnect: sse.Transient}
 		events := c.Events(post(t, once("body")))

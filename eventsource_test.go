@@ -197,7 +197,7 @@ func TestRemovedListenerIsLetGo(t *testing.T) {
 	runtime.KeepAlive(es)
 }
 
-// TestServersOpenAndError: events with these names only go to their listeners.
+// TestServersOpenAndError: events with these names go only to their listeners.
 func TestServersOpenAndError(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := serve(t, stream("event:open\ndata:1\n\nevent:error\ndata:2\n\n"))
@@ -218,7 +218,7 @@ func TestClose(t *testing.T) {
 		took    time.Duration
 	}{
 		"in OnOpen": {hold("data:1\n\n"), func(es *sse.EventSource) { es.OnOpen(func(*http.Response) { es.Close() }) }, nil, 0},
-		"in a listener, with more of them and more events after it": {hold("event:e\ndata:1\n\nevent:e\ndata:2\n\n"),
+		"in a listener, with more of them and events to follow": {hold("event:e\ndata:1\n\nevent:e\ndata:2\n\n"),
 			func(es *sse.EventSource) {
 				es.AddEventListener("e", func(sse.Event) { es.Close(); es.Close() })
 				es.AddEventListener("e", func(ev sse.Event) { t.Errorf("called after Close, for %v", ev) })

@@ -277,8 +277,8 @@ func ExampleDecode() {
 	// 101
 }
 
-// A token that has expired is fetched anew: the policy reconnects once after a 401, and
-// Prepare puts the new token on each attempt.
+// A token that has expired is fetched anew: the policy reconnects after a 401 once, and Prepare
+// puts the new token on each attempt.
 func ExampleClient_tokenRefresh() {
 	requests := 0
 	feed := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -394,7 +394,7 @@ func dropTimes(_ []string, a slog.Attr) slog.Attr {
 	return a
 }
 
-// A policy of your own, and waits of equal length that give up after two consecutive ones.
+// Your own policy, and waits that are all equal and give up after two of them.
 func ExampleClient_policy() {
 	requests := 0
 	feed := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -468,8 +468,8 @@ func TestHTTP2BlockedWrites(t *testing.T) {
 	}
 }
 
-// serveFrames answers the first connection's request with open and end, and each later
-// request with 204.
+// serveFrames answers the first connection's request with open and end, and each one
+// after it with 204.
 func serveFrames(conn net.Conn, n int, open, end string) {
 	defer conn.Close()
 	answer := open + end

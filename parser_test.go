@@ -125,8 +125,8 @@ func atRandom(stream []byte, rng *rand.Rand, n int) io.Reader {
 }
 
 // everyCut calls f with the stream cut into reads in many ways: whole, by bytes, in twos, with
-// the error after the last bytes or together with them, at random and, if it is short, at
-// every position.
+// the error of the last read after it or with it, at random and, if it is
+// short, at every position.
 func everyCut(stream []byte, f func(name string, r io.Reader)) {
 	f("whole", bytes.NewReader(stream))
 	f("whole, EOF with the last bytes", iotest.DataErrReader(bytes.NewReader(stream)))

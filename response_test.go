@@ -76,7 +76,7 @@ func TestRefusalSaysWho(t *testing.T) {
 	})
 }
 
-// TestErrorsCarryNoPassword, neither that of the request's URL nor that of a redirect's
+// TestErrorsCarryNoPassword, neither that of the URL that was asked for nor that of a redirect's
 // target.
 func TestErrorsCarryNoPassword(t *testing.T) {
 	const userinfo = "user:pa55word@"

@@ -204,7 +204,7 @@ func TestPanicInHook(t *testing.T) {
 	}
 }
 
-// bodySpy records what is done to the bodies of responses.
+// bodySpy notes what is done to the bodies of responses.
 type bodySpy struct {
 	rt    http.RoundTripper
 	open  int
