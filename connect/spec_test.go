@@ -141,7 +141,7 @@ func TestReadme(t *testing.T) {
 		code += strings.ReplaceAll(string(b), "\n//\t", "\n")
 	}
 	blocks := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(readme, -1)
-	require.Len(t, blocks, 2)
+	require.Len(t, blocks, 1)
 	for _, block := range blocks {
 		require.Contains(t, code, block[1])
 	}
