@@ -189,6 +189,9 @@ func (c *checker) beside(ctx context.Context, base *probe) []*probe {
 	if v.Response != nil && v.Response.StatusCode != http.StatusOK || v.Ended && v.Response == nil {
 		return probes
 	}
+	if c.as == "mcp" && c.method == http.MethodGet {
+		return probes // a session has only one such stream at a time
+	}
 	if v.Response != nil && c.method == http.MethodGet {
 		base.x.Stop()
 		base.x = c.start(ctx, c.request(base.name))
