@@ -74,6 +74,9 @@ func TestAnswers(t *testing.T) {
 		{name: "an error in place of the end", want: "problem unfinished-event", args: args, url: serve(answer(12, 100*time.Millisecond, "data: {\"error\":{\"message\":\"overloaded\"}}\n\n"))},
 		{name: "an error outside of the framing", want: "problem unframed", also: "unfinished-event", args: args, url: serve(answer(12, 100*time.Millisecond, `{"error":{"message":"overloaded"}}`))},
 		{name: "GET", want: "problem no-stream", args: []string{"-skip", "no-ids"}, url: serve(answer(1, 0, ""))},
+		{name: "held by POST", want: "problem buffered", also: "header-late", args: []string{"-d", "{}"}, url: serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			feed{unsent: r.Method == http.MethodPost}.ServeHTTP(w, r)
+		}))},
 		{name: "held for browsers", want: "problem compressed-buffering", args: args, url: serve(bursty())},
 	})
 }

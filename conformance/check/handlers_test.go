@@ -1,14 +1,21 @@
 package check
 
 import (
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"os/exec"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/require"
 
 	"github.com/lastevent/sse/conformance/internal/wire"
 )
@@ -153,6 +160,47 @@ func randomCuts() http.Handler {
 	})
 }
 
+// flushed compresses what a handler writes, and flushes it with the handler.
+func flushed(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+			h.ServeHTTP(w, r)
+			return
+		}
+		w.Header().Set("Content-Encoding", "gzip")
+		h.ServeHTTP(&compressed{w, gzip.NewWriter(w)}, r)
+	})
+}
+
+type compressed struct {
+	http.ResponseWriter
+	z *gzip.Writer
+}
+
+func (c *compressed) Write(p []byte) (int, error) { return c.z.Write(p) }
+
+func (c *compressed) Flush() {
+	_ = c.z.Flush()
+	_ = http.NewResponseController(c.ResponseWriter).Flush()
+}
+
+// TestInterrupt: an interrupted check reports what it has seen, and takes its own end for no
+// cut.
+func TestInterrupt(t *testing.T) {
+	t.Parallel()
+	cmd := exec.Command(command, "check", "-json", serve(feed{})(t))
+	var out bytes.Buffer
+	cmd.Stdout = &out
+	require.NoError(t, cmd.Start())
+	time.Sleep(1500 * time.Millisecond)
+	require.NoError(t, cmd.Process.Signal(os.Interrupt))
+	require.Error(t, cmd.Wait())
+	require.Equal(t, 130, cmd.ProcessState.ExitCode())
+	r := new(report)
+	require.NoError(t, json.Unmarshal(out.Bytes(), r), out.String())
+	require.Empty(t, r.levels(), out.String())
+}
+
 // TestGoodHandlers: what is no fault.
 func TestGoodHandlers(t *testing.T) {
 	secure := func(p wire.Protocol) func(*testing.T) string {
@@ -162,6 +210,9 @@ func TestGoodHandlers(t *testing.T) {
 		{name: "feed", url: serve(feed{})},
 		{name: "as a browser's", args: []string{"-as", "browser", "-skip", "http1-limit"}, url: serve(feed{})},
 		{name: "slow", url: serve(feed{every: 3 * time.Second}), unverified: "buffered"},
+		{name: "compressed and flushed", url: serve(flushed(feed{}))},
+		{name: "compressed and flushed, fast", url: serve(flushed(feed{every: time.Millisecond}))},
+		{name: "data made anew", url: serve(feed{event: func(n int) string { return fmt.Sprintf("id: %d\ndata: %s\n\n", n, time.Now()) }})},
 		{name: "fast", url: serve(feed{every: time.Millisecond})},
 		{name: "heartbeats only", url: serve(feed{last: -1, after: comments}), unverified: "buffered not-flushed no-ids no-resume"},
 		{name: "silent", url: serve(feed{last: -1, after: silent}), unverified: "buffered not-flushed no-ids no-resume idle-cut unframed"},

@@ -23,7 +23,7 @@ var command string
 func TestMain(m *testing.M) {
 	flag.Parse()
 	// Nearly all of a check is waiting: many run at once, whatever the number of processors.
-	if err := flag.Set("test.parallel", "12"); err != nil {
+	if err := flag.Set("test.parallel", "16"); err != nil {
 		panic(err)
 	}
 	dir, err := os.MkdirTemp("", "sse-check")
@@ -99,6 +99,7 @@ type row struct {
 
 // test runs the command against each row.
 func test(t *testing.T, rows []row) {
+	t.Parallel()
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()

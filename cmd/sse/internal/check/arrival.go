@@ -32,6 +32,9 @@ func (c *checker) checkArrival(base *probe, probes []*probe) {
 		}
 	}
 	c.checkFlushes(base, direct)
+	if len(probes) == 1 && c.as == "mcp" {
+		r.unverified("a session has only one such stream at a time", "compressed-buffering", "buffered")
+	}
 	if moments := len(moments(base.s.complete)); moments > 1 {
 		r.unverified(fmt.Sprintf("events came at %d different times, but whether a proxy delays them only a second way to the server can show: -direct ORIGIN", moments), "buffered")
 	} else {

@@ -135,6 +135,19 @@ func TestDecode(t *testing.T) {
 			})
 		}
 	}
+	t.Run("points", func(t *testing.T) {
+		for _, n := range []int{0, 1, 199, 200, 201, 5000} {
+			v := capture.View{Bursts: make([]capture.Burst, n)}
+			for i := range v.Bursts {
+				v.Bursts[i].End = i + 1
+			}
+			some := points(v)
+			assert.LessOrEqual(t, len(some), maxPoints)
+			if n > 0 {
+				assert.Equal(t, n, some[len(some)-1].End)
+			}
+		}
+	})
 	s := readStream(capture.View{Response: &http.Response{StatusCode: 200, Header: http.Header{"Content-Encoding": {"gzip"}}}, Body: []byte("data: 1234\n\n"), Size: 12,
 		Bursts: []capture.Burst{{At: 1, End: 12}}})
 	assert.False(t, s.readable)

@@ -75,7 +75,6 @@ type Report struct {
 	Milliseconds int64     `json:"milliseconds"`
 
 	servers []string // names of the catalogue, as the responses gave them away
-	file    bool
 }
 
 func (r *Report) fact(name, format string, args ...any) {

@@ -34,7 +34,6 @@ and the fix. What could not be verified is listed as that, and not as passed.
   sse check https://example.com/events
   sse check -direct http://localhost:8080 -for 3m https://example.com/events
   sse check -as llm -H "Authorization: Bearer $KEY" -d @request.json URL
-  sse check -skip no-ids -json http://localhost:8080/events > report.json
 
 It makes a dozen connections at most, and sends a POST two or three times.
 Exit codes: 0 no problem, 1 problems, 2 wrong usage or nothing reached,

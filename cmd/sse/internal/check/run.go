@@ -1,13 +1,11 @@
 package check
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"fmt"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/lastevent/sse/cmd/sse/internal/check/capture"
@@ -189,6 +187,9 @@ func (c *checker) beside(ctx context.Context, base *probe) []*probe {
 	if v.Response != nil && v.Response.StatusCode != http.StatusOK || v.Ended && v.Response == nil {
 		return probes
 	}
+	if c.as == "mcp" && c.method == http.MethodGet {
+		return probes // a session has only one such stream at a time
+	}
 	if v.Response != nil && c.method == http.MethodGet {
 		base.x.Stop()
 		base.x = c.start(ctx, c.request(base.name))
@@ -284,74 +285,4 @@ func wait(ctx context.Context, d time.Duration, x *capture.Exchange, wanted func
 	for until := time.Now().Add(d); time.Now().Before(until) && ctx.Err() == nil && !wanted(x.View()); {
 		time.Sleep(10 * time.Millisecond)
 	}
-}
-
-// describe states what was reached, for the head of the report.
-func (c *checker) describe(base *probe, probes []*probe) {
-	s := base.s
-	if s.Response == nil {
-		c.report.fact("answer", "none within %s", seconds(s.Until()-s.Sent))
-		return
-	}
-	protocol := s.Response.Proto
-	switch {
-	case c.http2:
-		protocol = "HTTP/2"
-	case c.target.Scheme == "https":
-		protocol += ", HTTP/2 is not offered"
-	}
-	c.report.fact("answer", "%s over %s after %s", safe(s.Response.Status), protocol, seconds(s.Header-s.Sent))
-	c.report.servers = serversOf(probes)
-	if via := serverText(s.Response.Header); via != "" {
-		c.report.fact("server", "%s", safe(via))
-	}
-	var names []string
-	for _, p := range probes {
-		names = append(names, p.name)
-	}
-	c.report.fact("watched", "%s, connections: %s", seconds(s.Until()-s.Begin), strings.Join(names, ", "))
-	comments := ""
-	if n := len(s.scan.Comments); n > 0 {
-		comments = fmt.Sprintf(", %d comments", n)
-	}
-	c.report.fact("stream", "%d events, %d bytes%s%s%s", s.scan.Count, s.Size, comments, typical(s), endText(s))
-}
-
-// typical says how far events came apart.
-func typical(s *stream) string {
-	apart := moments(s.complete)
-	if len(apart) < 3 {
-		return ""
-	}
-	return ", one each " + seconds((apart[len(apart)-1]-apart[0])/time.Duration(len(apart)-1)) + " on average"
-}
-
-func endText(s *stream) string {
-	switch {
-	case !s.Ended:
-		return ""
-	case s.Err == nil:
-		return ", ended by the server"
-	}
-	return ", broken off: " + safe(errorText(s.Err))
-}
-
-// errorText leaves out what net/http and net put before the reason.
-func errorText(err error) string {
-	if err == nil {
-		return "the server ended it"
-	}
-	text := err.Error()
-	if i := strings.LastIndex(text, "->"); i >= 0 {
-		if _, reason, ok := strings.Cut(text[i:], ": "); ok {
-			return reason
-		}
-	}
-	return text
-}
-
-// beginning returns the first line of a body, for a report.
-func beginning(body []byte) string {
-	line, _, _ := bytes.Cut(bytes.TrimSpace(body), []byte("\n"))
-	return safe(string(line))
 }

@@ -60,15 +60,26 @@ func coding(values []string) string {
 }
 
 const (
-	maxDecoded = 4 << 20 // bytes that are decoded
-	maxPoints  = 200     // times for which they are
+	maxDecoded = 4 << 20  // bytes that are decoded
+	maxPoints  = 200      // times for which they are, and fewer if there are many bytes
+	maxWork    = 16 << 20 // bytes, over all of these times
 )
+
+// points returns some of the bursts, spread evenly, and the last.
+func points(v capture.View) (some []capture.Burst) {
+	n := len(v.Bursts)
+	apart := 1 + n/min(maxPoints, max(20, maxWork/(len(v.Body)+1)))
+	for i := (n - 1) % apart; i >= 0 && i < n; i += apart {
+		some = append(some, v.Bursts[i])
+	}
+	return some
+}
 
 // decode undoes a content coding: at each arrival, what can be made of the bytes up to then,
 // as a browser would. It starts from the first byte each time, since compress/flate holds
 // back what comes before a flush, except at the end of its input.
 func decode(coding string, v capture.View) (plain []byte, bursts []capture.Burst, ok bool) {
-	for _, burst := range v.Bursts[:min(len(v.Bursts), maxPoints)] {
+	for _, burst := range points(v) {
 		in := bytes.NewReader(v.Body[:burst.End])
 		var r io.Reader
 		var err error
@@ -90,7 +101,7 @@ func decode(coding string, v capture.View) (plain []byte, bursts []capture.Burst
 			return nil, nil, false
 		}
 		plain, err = io.ReadAll(io.LimitReader(r, maxDecoded))
-		if err != nil && err != io.ErrUnexpectedEOF {
+		if err != nil && err != io.ErrUnexpectedEOF || len(plain) == maxDecoded {
 			return nil, nil, false
 		}
 		bursts = append(bursts, capture.Burst{At: burst.At, End: len(plain)})

@@ -26,7 +26,6 @@ const (
 // checkFile checks the bytes of a file.
 func (c *checker) checkFile() error {
 	in := os.Stdin
-	c.report.file = true
 	c.report.Target = c.file
 	if c.file != "-" {
 		f, err := os.Open(c.file)

@@ -82,6 +82,7 @@ func Start(ctx context.Context, epoch time.Time, req Request) *Exchange {
 		x.mu.Lock()
 		defer x.mu.Unlock()
 		x.view.Ended, x.view.End, x.view.Err = true, time.Since(epoch), err
+		x.view.Stopped = x.view.Stopped || err != nil && ctx.Err() != nil // by the caller's context, too
 	}()
 	return x
 }
