@@ -46,7 +46,29 @@ const minLeaseTTL = 100 * time.Millisecond
 // ErrLeaseLost is the cause with which the context of a [Handler] ends when its member may
 // no longer hold the lease, or no longer does: NATS was away for too long, the member was
 // paused, or another one has taken the stream.
+//
+// Errors that say so wrap it, together with what the cause was.
 var ErrLeaseLost = errors.New("fleet: the lease is lost")
+
+// ErrHandlerTimeout is the cause with which the context of a [Handler] ends after
+// Config.HandlerTimeout.
+var ErrHandlerTimeout = errors.New("fleet: the handler's time is over")
+
+// ErrStopped is in the error of Trace.Released if a stream is stopped at an event that
+// could not be handled: see Config.Poison.
+var ErrStopped = errors.New("fleet: the stream is stopped at an event that cannot be handled")
+
+// ErrUnreachable is in the error of Trace.Released if a stream is given back, since this
+// member cannot reach it: see Config.GiveBack.
+var ErrUnreachable = errors.New("fleet: the stream cannot be reached")
+
+// A PanicError is a panic of a [Handler], or of another function of the [Config].
+type PanicError struct {
+	Value any
+	Stack []byte
+}
+
+func (e *PanicError) Error() string { return fmt.Sprintf("fleet: panic: %v", e.Value) }
 
 // A Handler handles an event of a stream. The events of one stream come one by one and
 // in order, those of different streams at the same time. Where it returns an error, it is called
@@ -68,34 +90,79 @@ type CommitPolicy struct {
 	Interval time.Duration // since the first event that is not committed
 }
 
-// Config is what a member of a fleet needs. KV and Handle must be set. The
-// members of a fleet share the bucket, and should share the rest but Member.
+// Config is what a member of a fleet needs. KV and Handle must be set. The members of a
+// fleet share the bucket, and should share everything else but Member.
 type Config struct {
-	// KV holds leases and positions. The bucket belongs to the fleet alone, keeps no
-	// history and forgets nothing: its TTL is zero. Give the connection
-	// behind it [nats.MaxReconnects](-1), or it is given up after some minutes, and Run with it.
+	// KV holds leases and positions. The bucket belongs to one fleet, and forgets nothing:
+	// its TTL is zero. Connect with [nats.MaxReconnects](-1), or the connection is given up
+	// after some minutes, and Run with it.
 	KV jetstream.KeyValue
 
-	// Member is the name of this process in [Status] and to people; "" means the name of
-	// the host and a random part. A process that is started again may have the same name.
+	// Conn, if not nil, is the connection of KV. NATS reports missing rights only on the
+	// connection: with it, Trace.Trouble can name them; without it, it sees a timeout.
+	Conn *nats.Conn
+
+	// Member is the name of this process in [Status], in traces, and to people. A process
+	// that is started again should have the same name: see Rejoin. Leave it empty if the name
+	// would be another one each time: that means the host's name and a random part.
 	Member string
 
-	// Client opens the streams; nil means the zero [sse.Client]. A stream that ends with
-	// an error is opened again, after a wait that grows from 1 s to 1 min; one that
-	// ends without an error, by 204 No Content, say, has ended for the fleet.
+	// Client opens the streams; nil means the zero [sse.Client]. Only 204 No Content ends a
+	// stream, for all members. A stream that ends in another way, with an error or without
+	// one, is opened again, after a wait that grows from 1 s to 1 min.
 	Client *sse.Client
 
 	// Request makes the request of a stream, with ctx, each time that a member opens it; nil
 	// means GET, with the stream for its URL. A position in the bucket replaces its Last-Event-ID.
 	Request func(ctx context.Context, stream string) (*http.Request, error)
 
+	// Update, if not nil, makes the list of streams live: each list that is received
+	// replaces the one before. A stream that is no longer in the list is released, with its
+	// position. A closed channel changes nothing.
+	Update <-chan []string
+
 	Handle Handler
+
+	// HandlerTimeout is how long one call of Handle may take: then its context ends with
+	// [ErrHandlerTimeout]. Zero means no limit. A Handler that ignores its context keeps its
+	// stream from being read; Trace.HandlerError reports it.
+	HandlerTimeout time.Duration
+
+	// MaxAttempts is how often Handle is called with one event before Poison is. Zero means
+	// for ever. Attempts are counted by the member that has the stream, and start again where
+	// the stream changes hands.
+	MaxAttempts int
+
+	// Poison is called with an event that Handle has failed to handle MaxAttempts times, and
+	// with the last error. If it returns nil, the event counts as handled: Poison has put
+	// it in a dead letter queue, say. If it returns an error, or if Poison is nil, the stream
+	// is stopped before the event for all members, until [Reopen]; [Status] names the error.
+	Poison func(ctx context.Context, stream string, ev sse.Event, err error) error
+
+	// Drain is how long handlers may continue after the context of Run is done: then their
+	// contexts end, too. Zero means 10 s; a negative value means not at all.
+	Drain time.Duration
+
+	// Rejoin is how long the streams of a member that stops wait for a process of the same
+	// name, before others take them: a restart then moves no streams. Zero means a third of
+	// LeaseTTL if Member is set, and no time if it is not; a negative value means no time.
+	Rejoin time.Duration
 
 	// LeaseTTL is how long a member's leases outlive the last renewal of its record, and so how
 	// long the streams of a member that was killed stand still. It is renewed three times as often.
 	// Zero means DefaultLeaseTTL; less than 100 ms is an error. Longer than NATS takes
 	// to elect a leader, ten seconds say, spares the members a pause when one of its nodes dies.
 	LeaseTTL time.Duration
+
+	// OpensPerHost is how many connections to the host of a request this member opens at a time, so
+	// that a host's streams that change hands do not all arrive at once. Zero means 16.
+	OpensPerHost int
+
+	// GiveBack is after how many consecutive failures to open it a stream is given back, if
+	// another member may take it: that member may reach what this one cannot. A member
+	// tries such a stream again after ten minutes at the earliest. Zero means 5; a negative
+	// value means never.
+	GiveBack int
 
 	Commit CommitPolicy
 

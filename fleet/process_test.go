@@ -130,7 +130,7 @@ func runFromEnv(ctx context.Context) error {
 			Acquired:    func(info StreamInfo) { _ = post(ctx, "/lease", info.Stream, "", info.Token) },
 			StreamError: func(info StreamInfo) { logLine(info.Stream, info.Err) },
 			Rebalanced:  func(info RebalanceInfo) { logLine(fmt.Sprintf("%+v", info)) },
-			Lost: func(info StreamInfo) {
+			Released: func(info StreamInfo) {
 				if info.Err != nil {
 					logLine("lost", info.Stream, info.Err)
 				}

@@ -60,7 +60,7 @@ func (w *worker) run() exit {
 	if info.Err == nil {
 		lease, info.Err = w.release(lease, ended)
 	}
-	call(w.trace.Lost, info)
+	call(w.trace.Released, info)
 	return exit{w.key, lease}
 }
 

@@ -149,7 +149,7 @@ func trace(o *options, stderr io.Writer) *fleet.Trace {
 	}
 	t := &fleet.Trace{
 		StreamError: func(i fleet.StreamInfo) { say("%s: %v; again in %.1fs", i.Stream, i.Err, i.Delay.Seconds()) },
-		Lost: func(i fleet.StreamInfo) {
+		Released: func(i fleet.StreamInfo) {
 			switch {
 			case i.Err != nil:
 				say("%s: %v", i.Stream, i.Err)
