@@ -30,6 +30,8 @@ import (
 	"iter"
 	"net/http"
 	"os"
+	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -171,36 +173,64 @@ type Config struct {
 }
 
 // Run runs a member that shares streams with all others on the same bucket, until ctx is
-// done. The members should all be given the same streams: one takes its share of those that it
-// was given, and knows of no other. Names of streams that come again count once.
+// done. A stream that is in several members' lists is read by one of them, and a stream that is
+// only in some is shared among those. Names that are given twice count once.
 //
-// When ctx is done the member hands its streams over, and Run returns [context.Cause] of ctx when the
-// last Handler has returned. It returns another error only where going on is of no use: the
-// configuration is wrong, the bucket is gone, the connection to NATS has been closed. While NATS is away
-// the member goes on until its lease is over or a commit is due, then waits for it.
+// When ctx is done the member takes no more events, lets its handlers finish for as long as
+// Config.Drain, and hands its streams over. Then Run returns [context.Cause] of ctx, even
+// if NATS is away: a few seconds after Drain at the latest. A Handler that ignores the end of its
+// context is left running. Run returns another error only if it cannot continue: the
+// configuration is wrong, the bucket is gone, the connection to NATS has been closed. While NATS
+// is away the member continues until its leases are over or a commit is due, then waits for it.
 func Run(ctx context.Context, cfg Config, streams iter.Seq[string]) error {
 	f, err := newFleet(cfg, streams)
 	if err != nil {
 		return err
 	}
+	defer close(f.ended)
+	defer f.settle()
+	if cfg.Update != nil {
+		go f.receive(cfg.Update)
+	}
+	wait := newWait(pause, maxPause)
 	for ctx.Err() == nil {
 		if err := f.checkBucket(ctx); err != nil {
 			return err
 		}
-		if err := f.serve(ctx); fatal(err) {
+		began := time.Now()
+		err := f.serve(ctx)
+		switch {
+		case fatal(err):
 			return err
+		case ctx.Err() == nil:
+			if time.Since(began) > 2*f.cfg.LeaseTTL {
+				wait.Reset()
+			}
+			delay := wait.NextBackOff()
+			f.store.report(op{name: "renew"}, err, delay)
+			_ = sleep(ctx, delay)
 		}
 	}
 	return context.Cause(ctx)
 }
 
-// fleet is one Run.
+// fleet is one Run. What is not safe for several goroutines belongs to that of Run.
 type fleet struct {
-	cfg     Config
-	kv      store
-	trace   Trace
-	streams map[string]string // by the keys of their leases
-	past    string            // the key of the last session, if it may still be there
+	cfg      Config
+	store    store
+	trace    Trace
+	hosts    hosts
+	epoch    uint64             // of the bucket
+	list     *list              // the current one
+	past     string             // the key of the last session, if it may still be there
+	workers  map[string]*worker // that run, by the keys of their leases: those of sessions before, too
+	failures map[string]int     // to get leases, in a row
+	excluded map[string]time.Time
+	draining atomic.Bool
+	exits    chan exit
+	ended    chan struct{} // closed when Run returns
+	latest   atomic.Pointer[[]string]
+	changed  chan struct{} // latest is new
 }
 
 func newFleet(cfg Config, streams iter.Seq[string]) (*fleet, error) {
@@ -213,73 +243,123 @@ func newFleet(cfg Config, streams iter.Seq[string]) (*fleet, error) {
 		return nil, fmt.Errorf("fleet: Config.LeaseTTL is %v, less than %v", cfg.LeaseTTL, minLeaseTTL)
 	case cfg.Commit.Events < 0 || cfg.Commit.Interval < 0:
 		return nil, fmt.Errorf("fleet: Config.Commit is negative: %+v", cfg.Commit)
+	case cfg.MaxAttempts < 0 || cfg.HandlerTimeout < 0 || cfg.OpensPerHost < 0:
+		return nil, errors.New("fleet: Config.MaxAttempts, HandlerTimeout or OpensPerHost is negative")
 	}
 	if cfg.Commit == (CommitPolicy{}) {
 		cfg.Commit.Events = 1
 	}
 	cfg.LeaseTTL = cmp.Or(cfg.LeaseTTL, DefaultLeaseTTL)
 	cfg.Client = cmp.Or(cfg.Client, new(sse.Client))
+	cfg.GiveBack = cmp.Or(cfg.GiveBack, 5)
+	cfg.Drain = max(0, cmp.Or(cfg.Drain, 10*time.Second))
 	if cfg.Member == "" {
+		cfg.Rejoin = -1 // no other process has the name
 		host, err := os.Hostname()
 		if err != nil {
 			host = "member"
 		}
 		cfg.Member = host + "-" + rand.Text()[:8]
 	}
+	cfg.Rejoin = max(0, cmp.Or(cfg.Rejoin, cfg.LeaseTTL/3))
 	if cfg.Request == nil {
 		cfg.Request = func(ctx context.Context, stream string) (*http.Request, error) {
 			return http.NewRequestWithContext(ctx, http.MethodGet, stream, nil)
 		}
 	}
 	f := &fleet{
-		cfg:     cfg,
-		kv:      store{cfg.KV, 5 * time.Second},
-		streams: make(map[string]string),
+		cfg:      cfg,
+		hosts:    hosts{limit: cmp.Or(cfg.OpensPerHost, 16), gates: make(map[string]*gate)},
+		workers:  make(map[string]*worker),
+		failures: make(map[string]int),
+		excluded: make(map[string]time.Time),
+		exits:    make(chan exit),
+		ended:    make(chan struct{}),
+		changed:  make(chan struct{}, 1),
 	}
 	if cfg.Trace != nil {
 		f.trace = *cfg.Trace
 	}
+	f.store = store{cfg.KV, cfg.Conn, min(cfg.LeaseTTL/3, 3*time.Second), func(info TroubleInfo) { call(f.trace.Trouble, info) }}
+	var names []string
 	if streams != nil {
-		for stream := range streams {
-			f.streams[leaseKey(stream)] = stream
+		names = slices.Collect(streams)
+	}
+	f.list = newList(names)
+	return f, nil
+}
+
+// receive takes the lists of Config.Update, and keeps the last one.
+func (f *fleet) receive(update <-chan []string) {
+	for {
+		select {
+		case names, ok := <-update:
+			if !ok {
+				return
+			}
+			names = slices.Clone(names)
+			f.latest.Store(&names)
+			select {
+			case f.changed <- struct{}{}:
+			default:
+			}
+		case <-f.ended:
+			return
 		}
 	}
-	return f, nil
+}
+
+// settle waits a while for workers whose contexts have ended.
+func (f *fleet) settle() {
+	over := time.After(finishTime)
+	for len(f.workers) > 0 {
+		select {
+		case x := <-f.exits:
+			delete(f.workers, x.worker.key)
+		case <-over:
+			return
+		}
+	}
 }
 
 // checkBucket waits for NATS, and returns an error for a bucket that cannot be used.
 func (f *fleet) checkBucket(ctx context.Context) error {
-	for {
-		status, err := f.kv.status(ctx)
+	for wait := newWait(pause, maxPause); ; {
+		status, err := f.store.status(ctx)
 		switch {
 		case fatal(err):
 			return err
 		case err == nil && status.TTL() != 0:
 			return fmt.Errorf("fleet: the bucket %q forgets what is older than %v, positions too", status.Bucket(), status.TTL())
 		case err == nil:
+			f.epoch = epoch(status)
 			return nil
 		}
-		if sleep(ctx, pause) != nil {
+		delay := wait.NextBackOff()
+		if ctx.Err() == nil {
+			f.store.report(op{name: "check"}, err, delay)
+		}
+		if sleep(ctx, delay) != nil {
 			return nil
 		}
 	}
 }
 
-// fatal reports whether err says that waiting for NATS is of no use.
-func fatal(err error) bool {
-	for _, target := range []error{nats.ErrConnectionClosed, jetstream.ErrBucketNotFound, jetstream.ErrStreamNotFound} {
-		if errors.Is(err, target) {
-			return true
-		}
+// epoch returns what is added to a revision for a fencing token: when the bucket was made, in
+// microseconds. Fewer than a million revisions are written in a second: so the tokens of a
+// bucket that is made anew are larger than all tokens of the bucket before.
+func epoch(status jetstream.KeyValueStatus) uint64 {
+	if s, ok := status.(*jetstream.KeyValueBucketStatus); ok {
+		return uint64(s.StreamInfo().Created.UnixMicro())
 	}
-	return false
+	return 0
 }
 
 type fencingToken struct{}
 
 // FencingToken returns the token of the lease under which ctx, the context of a [Handler], was
-// made, or zero. For each stream the token grows from lease to lease. A database that
-// remembers the largest that it has seen, and refuses what comes with a smaller one, is safe
+// made, or zero. For each stream the token grows from lease to lease, even if the bucket is
+// made anew. A database that remembers the largest that it has seen, and refuses what comes with a smaller one, is safe
 // from a member that was paused in the middle of its Handler and has lost the stream since.
 func FencingToken(ctx context.Context) uint64 {
 	token, _ := ctx.Value(fencingToken{}).(uint64)

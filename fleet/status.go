@@ -4,8 +4,9 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
+	"iter"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -60,57 +61,165 @@ type StreamStatus struct {
 
 // ReadStatus reads the whole bucket, from any of its replicas, which may be a moment behind.
 func ReadStatus(ctx context.Context, kv jetstream.KeyValue) (Status, error) {
-	watcher, err := kv.WatchFiltered(ctx, []string{memberPrefix + "*", leasePrefix + "*", positionPrefix + "*"}, jetstream.IgnoreDeletes())
+	b, err := readBucket(ctx, kv)
 	if err != nil {
 		return Status{}, err
 	}
+	return b.status(), nil
+}
+
+// bucket is what is in a bucket, by the hashes of streams.
+type bucket struct {
+	members   map[string]memberRecord // by session
+	renewed   map[string]time.Time
+	leases    map[string]leaseRecord
+	positions map[string]positionRecord
+	committed map[string]time.Time
+	names     map[string]string              // of streams
+	lists     map[string]map[string]struct{} // by the hash of the list
+	junk      map[string]error
+}
+
+func readBucket(ctx context.Context, kv jetstream.KeyValue) (*bucket, error) {
+	watcher, err := kv.WatchFiltered(ctx, []string{memberPrefix + "*", leasePrefix + "*", positionPrefix + "*", listPrefix + "*.*"}, jetstream.IgnoreDeletes())
+	if err != nil {
+		return nil, err
+	}
 	defer drain(watcher)
-	var (
-		status    Status
-		members   = make(map[string]string) // by session
-		leases    = make(map[string]leaseRecord)
-		positions = make(map[string]StreamStatus)
-	)
+	b := &bucket{
+		members:   make(map[string]memberRecord),
+		renewed:   make(map[string]time.Time),
+		leases:    make(map[string]leaseRecord),
+		positions: make(map[string]positionRecord),
+		committed: make(map[string]time.Time),
+		names:     make(map[string]string),
+		lists:     make(map[string]map[string]struct{}),
+		junk:      make(map[string]error),
+	}
 	for {
-		var e jetstream.KeyValueEntry
-		var ok bool
 		select {
-		case e, ok = <-watcher.Updates():
-		case <-ctx.Done():
-			return Status{}, context.Cause(ctx)
-		}
-		if !ok {
-			return Status{}, errors.New("fleet: NATS went away")
-		}
-		if e == nil {
-			break
-		}
-		prefix, name, _ := strings.Cut(e.Key(), ".")
-		switch prefix + "." {
-		case memberPrefix:
-			var r memberRecord
-			if err = json.Unmarshal(e.Value(), &r); err == nil && r.Member != "" {
-				members[name] = r.Member
-				status.Members = append(status.Members, MemberStatus{Member: r.Member, Session: name, Renewed: e.Created(), Leaving: r.Leaving})
+		case e, ok := <-watcher.Updates():
+			switch {
+			case !ok && ctx.Err() != nil:
+				return nil, context.Cause(ctx)
+			case !ok:
+				return nil, errWatchEnded
+			case e == nil:
+				return b, nil
 			}
-		case leasePrefix:
-			var r leaseRecord
-			err = json.Unmarshal(e.Value(), &r)
-			leases[name] = r
-		case positionPrefix:
-			var r positionRecord
-			err = json.Unmarshal(e.Value(), &r)
-			positions[name] = StreamStatus{Stream: r.Stream, LastEventID: r.LastEventID, Committed: e.Created(), Lag: r.Lag}
-		}
-		if err != nil {
-			return Status{}, fmt.Errorf("fleet: %s: %w", e.Key(), err)
+			b.add(e)
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
 		}
 	}
-	for name, s := range positions {
-		s.Member, s.Ended = members[leases[name].Session], leases[name].Ended
-		status.Streams = append(status.Streams, s)
+}
+
+func (b *bucket) add(e jetstream.KeyValueEntry) {
+	prefix, name, _ := strings.Cut(e.Key(), ".")
+	if name == probe {
+		return
 	}
-	slices.SortFunc(status.Members, func(a, b MemberStatus) int { return cmp.Compare(a.Member, b.Member) })
-	slices.SortFunc(status.Streams, func(a, b StreamStatus) int { return cmp.Compare(a.Stream, b.Stream) })
-	return status, nil
+	var err error
+	switch prefix + "." {
+	case memberPrefix:
+		var r memberRecord
+		if err = json.Unmarshal(e.Value(), &r); err == nil && r.Member != "" {
+			b.members[name], b.renewed[name] = r, e.Created()
+		}
+		return // what is none is deleted by the members
+	case leasePrefix:
+		var r leaseRecord
+		if err = json.Unmarshal(e.Value(), &r); err == nil {
+			b.leases[name] = r
+			b.name(name, r.Stream)
+		}
+	case positionPrefix:
+		var r positionRecord
+		if err = json.Unmarshal(e.Value(), &r); err == nil {
+			b.positions[name] = r
+			b.name(name, r.Stream)
+		}
+		b.committed[name] = e.Created()
+	case listPrefix:
+		names, _ := decodePart(e.Value()) // what is none is no list: its streams are named elsewhere
+		hash, _, _ := strings.Cut(name, ".")
+		if b.lists[hash] == nil {
+			b.lists[hash] = make(map[string]struct{})
+		}
+		for _, stream := range names {
+			key := strings.TrimPrefix(listedKey(stream), leasePrefix)
+			b.lists[hash][key] = struct{}{}
+			b.name(key, stream)
+		}
+		return
+	}
+	if err != nil {
+		b.junk[name] = fmt.Errorf("fleet: %s is no record of a fleet: %w", e.Key(), err)
+	}
+}
+
+// name notes the name of a stream.
+func (b *bucket) name(hash, stream string) {
+	if stream != "" && !strings.HasPrefix(stream, keyMark) {
+		b.names[hash] = stream
+	}
+}
+
+// listed returns the hashes of the streams in the lists of members that are not leaving, and
+// how many different lists there are.
+func (b *bucket) listed() (streams map[string]bool, lists int) {
+	streams = make(map[string]bool)
+	seen := make(map[string]bool)
+	for _, r := range b.members {
+		if !r.Leaving && !seen[r.List] {
+			seen[r.List] = true
+			for key := range b.lists[r.List] {
+				streams[key] = true
+			}
+		}
+	}
+	return streams, len(seen)
+}
+
+func (b *bucket) status() Status {
+	listed, lists := b.listed()
+	s := Status{Lists: lists}
+	keys := maps.Clone(listed)
+	for _, known := range []iter.Seq[string]{maps.Keys(b.leases), maps.Keys(b.positions), maps.Keys(b.junk)} {
+		for key := range known {
+			keys[key] = true
+		}
+	}
+	reads := make(map[string]int)
+	for key := range keys {
+		l, p := b.leases[key], b.positions[key]
+		m, held := b.members[l.Session]
+		if held {
+			reads[l.Session]++
+		}
+		stream := StreamStatus{
+			Stream: b.names[key], Member: m.Member, Connected: held && !p.Down,
+			Ended: l.Ended, Stopped: l.Stopped, Unread: listed[key] && !held && !l.Ended,
+			LastEventID: p.LastEventID, Committed: b.committed[key], Lag: p.Lag,
+			LastEvent: p.Event, LastError: p.Error, ErrorTime: p.Since,
+		}
+		if stream.Stream == "" {
+			stream.Stream = "#" + key // its name is in no record
+		}
+		if err := b.junk[key]; err != nil {
+			stream.LastError = quote(err)
+		}
+		s.Streams = append(s.Streams, stream)
+	}
+	for id, r := range b.members {
+		s.Members = append(s.Members, MemberStatus{
+			Member: r.Member, Session: id, Renewed: b.renewed[id], Leaving: r.Leaving,
+			Streams: reads[id], Listed: r.Listed, List: r.List,
+		})
+	}
+	slices.SortFunc(s.Members, func(a, b MemberStatus) int {
+		return cmp.Or(cmp.Compare(a.Member, b.Member), cmp.Compare(a.Session, b.Session))
+	})
+	slices.SortFunc(s.Streams, func(a, b StreamStatus) int { return cmp.Compare(a.Stream, b.Stream) })
+	return s
 }

@@ -85,7 +85,7 @@ func TestNATSAway(t *testing.T) {
 	feeds.publish(2)
 	eventually(t, time.Second, "handled without NATS", func() bool { return count.done(streams, 4) })
 	for range streams {
-		require.Equal(t, ErrLeaseLost, <-lost)
+		require.ErrorIs(t, <-lost, ErrLeaseLost)
 	}
 	feeds.publish(2)
 	time.Sleep(cfg.LeaseTTL)
@@ -165,7 +165,7 @@ func TestFenced(t *testing.T) {
 	keys, err := kv.ListKeysFiltered(t.Context(), memberPrefix+"*")
 	require.NoError(t, err)
 	require.NoError(t, kv.Delete(t.Context(), <-keys.Keys()))
-	require.Equal(t, ErrLeaseLost, <-lost)
+	require.ErrorIs(t, <-lost, ErrLeaseLost)
 	require.Less(t, <-tokens, <-tokens)
 	feeds.publish(1)
 	eventually(t, 10*time.Second, "handled", func() bool { return count.done(1, 2) })
