@@ -152,7 +152,7 @@ func (s *secrets) check(dir string) error {
 	reserved := []string{"Host", "Last-Event-Id", "Content-Length", "Transfer-Encoding", "Connection"}
 	if s.Token != nil {
 		s.Token.in(dir)
-		if s.Token.env == "" && s.Token.file == "" {
+		if s.Token.plain() {
 			return errors.New("token: give it as {env: NAME} or {file: NAME}")
 		}
 		s.Token.prefix = cmp.Or(s.Token.prefix, "Bearer ")

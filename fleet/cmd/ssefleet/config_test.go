@@ -45,16 +45,17 @@ output:
 	require.Equal(t, "events.prices", s.subject)
 	req, err := http.NewRequestWithContext(t.Context(), "GET", s.url.String(), nil)
 	require.NoError(t, err)
-	require.NoError(t, s.addTo(req))
+	c := &carried{url: s.url, secrets: &s.secrets}
+	require.NoError(t, c.addTo(req))
 	require.Equal(t, http.Header{"Authorization": {"Bearer from the environment"}, "X-Tenant": {"acme"}, "X-Key": {"k=from the file"}}, req.Header)
 	require.Equal(t, "https://example.com/a?apikey=from+the+file&x=1", req.URL.String())
 
 	// A file is read again for each request.
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "key"), []byte("renewed"), 0o600))
-	require.NoError(t, s.addTo(req))
+	require.NoError(t, c.addTo(req))
 	require.Equal(t, "k=renewed", req.Header.Get("X-Key"))
 	require.NoError(t, os.Remove(filepath.Join(dir, "key")))
-	require.ErrorIs(t, s.addTo(req), os.ErrNotExist)
+	require.ErrorIs(t, c.addTo(req), os.ErrNotExist)
 }
 
 // TestConfigErrors: whatever a file says that is not understood is an error, with its line

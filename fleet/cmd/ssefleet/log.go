@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"strings"
+	"time"
 )
 
 // maxLogged is how much of a text of others a log line takes.
@@ -16,6 +17,8 @@ func newLogger(w io.Writer, format string, verbose bool) *slog.Logger {
 	opts := &slog.HandlerOptions{Level: slog.LevelWarn, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 		text := ""
 		switch v := a.Value.Any().(type) {
+		case time.Duration:
+			text = v.Round(time.Millisecond).String()
 		case error:
 			text = v.Error()
 		case string:

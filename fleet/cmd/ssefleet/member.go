@@ -74,10 +74,14 @@ func runMember(ctx context.Context, o *options, stdin io.Reader, stdout, stderr 
 	go m.reloads(ctx, update)
 
 	config := fleet.Config{
-		KV:          nats.kv,
-		Conn:        nats.conn,
-		Member:      o.member,
-		Client:      &sse.Client{IdleTimeout: o.idle, HTTPClient: &http.Client{Transport: secretTransport{newTransport()}}},
+		KV:     nats.kv,
+		Conn:   nats.conn,
+		Member: o.member,
+		Client: &sse.Client{
+			HTTPClient:    &http.Client{Transport: secretTransport{newTransport()}},
+			CheckResponse: checkResponse,
+			IdleTimeout:   o.idle,
+		},
 		Request:     m.streams.request,
 		Update:      update,
 		Handle:      m.handle,

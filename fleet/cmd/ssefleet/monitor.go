@@ -144,13 +144,14 @@ func (m *monitor) disconnected(i fleet.StreamInfo) {
 		}
 		failures = s.failures
 	})
-	level := slog.LevelInfo
-	if !dropped && failures&(failures-1) == 0 {
-		level = slog.LevelWarn
-	}
-	err := i.Err
-	if err == io.EOF {
+	level, err := slog.LevelInfo, i.Err
+	switch {
+	case err == nil:
+		return // the member has ended it
+	case err == io.EOF:
 		err = errors.New("closed by the server")
+	case !dropped && i.Delay > 0 && failures&(failures-1) == 0:
+		level = slog.LevelWarn // with no delay, streamError does
 	}
 	m.log.Log(context.Background(), level, "disconnected", "stream", i.Stream, "err", err, "again", i.Delay, "failures", failures)
 }

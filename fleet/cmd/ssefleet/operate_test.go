@@ -128,7 +128,12 @@ func TestSecrets(t *testing.T) {
 		}
 	}))
 	t.Cleanup(func() { srv.CloseClientConnections(); srv.Close() })
-	h := newHook(t, nil)
+	var failed atomic.Bool
+	h := newHook(t, func(w http.ResponseWriter, r *http.Request, _ record) {
+		if !failed.Swap(true) {
+			http.Error(w, r.Header.Get("Authorization"), http.StatusForbidden)
+		}
+	})
 	config := filepath.Join(dir, "c.yaml")
 	with := "    token: {env: SSEFLEET_TEST_TOKEN}\n    headers: {X-Key: {file: key}}\n    query: {apikey: {file: key}}\n"
 	writeFile(t, config, "streams:\n"+
@@ -147,10 +152,12 @@ func TestSecrets(t *testing.T) {
 	eventually(t, "a refusal of the old key", func() bool { return opened.Load() == 1 && refused.Load() > 0 })
 	writeFile(t, key, fromFile+"-2\n")
 	eventually(t, "the renewed key is used", func() bool { return opened.Load() == 2 })
-	eventually(t, "both events, and the stranger", func() bool { return len(h.all()) == 2 && strangers.Load() > 0 })
+	eventually(t, "both events, and the stranger", func() bool { return len(h.all()) == 3 && strangers.Load() > 0 })
 	require.Equal(t, "Bearer "+webhookToken, h.all()[0].header.Get("Authorization"))
 	p.logs(stranger.URL + "/elsewhere")
 	p.logs(`/dead"`)
+	p.logs("webhook: 403 Forbidden: Bearer xxxxx")
+	p.logs(`unauthorized: xxxxx`)
 
 	seen := map[string]string{"the log": p.stderr.String()}
 	_, seen["status"], _ = outputOf(t, "status", "-nats", nats)

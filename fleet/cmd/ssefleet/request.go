@@ -6,7 +6,11 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
+	"sync"
 	"sync/atomic"
+
+	"github.com/lastevent/sse"
 )
 
 // A registry has the configuration in force, and the one before it, since a stream that was
@@ -35,17 +39,24 @@ func (r *registry) request(ctx context.Context, name string) (*http.Request, err
 	if s == nil {
 		return nil, errors.New("the stream is not in the configuration of this member")
 	}
-	ctx = context.WithValue(ctx, carriedKey{}, &carried{s.url, &s.secrets})
-	return http.NewRequestWithContext(ctx, http.MethodGet, s.url.String(), nil)
+	return http.NewRequestWithContext(carry(ctx, s.url, &s.secrets), http.MethodGet, s.url.String(), nil)
 }
 
-// carried are the secrets of a request, and the URL that they are for.
+// carried are the secrets of a request, the URL that they are for, and what was sent of them.
 type carried struct {
 	url *url.URL
 	*secrets
+
+	mu   sync.Mutex
+	sent []string
 }
 
 type carriedKey struct{}
+
+// carry returns a context whose requests carry secrets.
+func carry(ctx context.Context, u *url.URL, s *secrets) context.Context {
+	return context.WithValue(ctx, carriedKey{}, &carried{url: u, secrets: s})
+}
 
 // A secretTransport adds to requests what they carry. After a redirect to another host, or
 // from https to http, a request carries nothing.
@@ -77,34 +88,68 @@ func (t secretTransport) CloseIdleConnections() {
 	}
 }
 
-func (s *secrets) addTo(req *http.Request) error {
-	if s.Token != nil {
-		value, err := s.Token.value()
+func (c *carried) addTo(req *http.Request) error {
+	add := func(what string, s *secret, set func(value string)) error {
+		value, err := s.value()
 		if err != nil {
-			return fmt.Errorf("token: %w", err)
+			return fmt.Errorf("%s: %w", what, err)
 		}
-		req.Header.Set("Authorization", value)
-	}
-	for name, header := range s.Headers {
-		value, err := header.value()
-		if err != nil {
-			return fmt.Errorf("header %s: %w", name, err)
+		if !s.plain() {
+			c.mu.Lock()
+			c.sent = append(c.sent, strings.TrimPrefix(value, s.prefix))
+			c.mu.Unlock()
 		}
-		req.Header.Set(name, value)
+		set(value)
+		return nil
 	}
-	if len(s.Query) == 0 {
+	c.mu.Lock()
+	c.sent = nil // by the attempts before
+	c.mu.Unlock()
+	if c.Token != nil {
+		if err := add("token", c.Token, func(value string) { req.Header.Set("Authorization", value) }); err != nil {
+			return err
+		}
+	}
+	for name, header := range c.Headers {
+		if err := add("header "+name, &header, func(value string) { req.Header.Set(name, value) }); err != nil {
+			return err
+		}
+	}
+	if len(c.Query) == 0 {
 		return nil
 	}
 	query := req.URL.Query()
-	for name, part := range s.Query {
-		value, err := part.value()
-		if err != nil {
-			return fmt.Errorf("query %s: %w", name, err)
+	for name, part := range c.Query {
+		if err := add("query "+name, &part, func(value string) { query.Set(name, value) }); err != nil {
+			return err
 		}
-		query.Set(name, value)
 	}
 	req.URL.RawQuery = query.Encode()
 	return nil
+}
+
+// scrub removes from a server's words the secrets that it was sent with a request: "invalid
+// key k1234", say.
+func scrub(ctx context.Context, text string) string {
+	c, _ := ctx.Value(carriedKey{}).(*carried)
+	if c == nil {
+		return text
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, secret := range c.sent {
+		text = strings.ReplaceAll(text, secret, "xxxxx")
+	}
+	return text
+}
+
+// checkResponse is sse.CheckResponse, whose error will be logged and stored.
+func checkResponse(resp *http.Response) error {
+	err := sse.CheckResponse(resp)
+	if re := (*sse.ResponseError)(nil); errors.As(err, &re) {
+		re.Body = []byte(scrub(resp.Request.Context(), string(re.Body)))
+	}
+	return err
 }
 
 // newTransport is net/http's default for many streams to a host.

@@ -57,6 +57,9 @@ func (s *secret) UnmarshalYAML(node *yaml.Node) error {
 	return nil
 }
 
+// plain reports whether the file itself has the value, which is no secret then.
+func (s *secret) plain() bool { return s.env == "" && s.file == "" }
+
 // in makes a relative file name relative to a directory.
 func (s *secret) in(dir string) {
 	if s.file != "" && !filepath.IsAbs(s.file) {

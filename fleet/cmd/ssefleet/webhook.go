@@ -24,7 +24,8 @@ const (
 // webhook posts each event. A status of 2xx acknowledges it.
 type webhook struct {
 	client  *http.Client
-	carried *carried
+	url     *url.URL
+	secrets *secrets
 	timeout time.Duration
 }
 
@@ -41,7 +42,8 @@ func newWebhook(cfg *outputConfig) (*webhook, error) {
 			// A redirect is an error: most of them would turn the POST into a GET.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
-		carried: &carried{u, &cfg.secrets},
+		url:     u,
+		secrets: &cfg.secrets,
 		timeout: cmp.Or(cfg.Timeout, webhookTimeout),
 	}, nil
 }
@@ -51,9 +53,9 @@ func (w *webhook) check(context.Context, *config) error { return nil }
 func (w *webhook) close() { w.client.CloseIdleConnections() }
 
 func (w *webhook) write(ctx context.Context, m *message) error {
-	ctx, cancel := context.WithTimeout(context.WithValue(ctx, carriedKey{}, w.carried), w.timeout)
+	ctx, cancel := context.WithTimeout(carry(ctx, w.url, w.secrets), w.timeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, w.carried.url.String(), bytes.NewReader(m.event))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, w.url.String(), bytes.NewReader(m.event))
 	if err != nil {
 		return err
 	}
@@ -72,7 +74,7 @@ func (w *webhook) write(ctx context.Context, m *message) error {
 	if resp.StatusCode/100 == 2 {
 		return nil
 	}
-	err = fmt.Errorf("webhook: %s: %s", resp.Status, printable(strings.TrimSpace(string(reply)), 200))
+	err = fmt.Errorf("webhook: %s: %s", resp.Status, printable(scrub(ctx, strings.TrimSpace(string(reply))), 200))
 	switch resp.StatusCode {
 	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity:
 		return fmt.Errorf("%w: %w", errRefused, err)
