@@ -41,10 +41,11 @@ func (e *junkError) Error() string { return fmt.Sprintf("fleet: %s is no positio
 
 func (e *junkError) Unwrap() error { return e.err }
 
-// openPosition reads the position, and writes it again under the lease: what a member still
-// tries to commit under an earlier one fails from then on. A fence of another bucket, from
-// which the position was copied, means nothing here.
-func (w *worker) openPosition(fence uint64) (*position, error) {
+// openPosition reads the position, and writes it again under the lease with the given
+// token: what a member still tries to commit under an earlier one fails from then on. The
+// token of a position that was copied from another bucket says nothing about the leases of
+// this one, but the next tokens are to be larger.
+func (w *worker) openPosition(token uint64) (*position, error) {
 	p := &position{w: w, key: positionKey(w.stream)}
 	wait := newWait(pause/4, maxPause)
 	old, err := w.kv.get(w.ctx, p.key)
@@ -58,10 +59,15 @@ func (w *worker) openPosition(fence uint64) (*position, error) {
 				return nil, &junkError{p.key, err}
 			}
 		}
-		if p.record.Bucket == w.session.epoch && p.record.Fence > fence {
+		if p.record.Bucket != w.session.epoch {
+			p.record.Bucket, p.record.Lift = w.session.epoch, 0
+			if p.record.Fence >= token {
+				p.record.Lift = p.record.Fence - token + 1
+			}
+		} else if p.record.Fence > token+p.record.Lift {
 			return nil, fmt.Errorf("fleet: %s was written under a later lease: %w", p.key, errTaken)
 		}
-		p.record.Stream, p.record.Bucket, p.record.Fence, p.record.Down = w.stream, w.session.epoch, fence, false
+		p.record.Stream, p.record.Fence, p.record.Down = w.stream, token+p.record.Lift, false
 		old, err = w.kv.put(w.ctx, op{"position", w.stream, true}, p.key, encode(p.record), old.revision)
 		if err == nil {
 			p.revision, p.event = old.revision, p.record.Event

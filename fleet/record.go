@@ -49,9 +49,10 @@ type leaseRecord struct {
 
 type positionRecord struct {
 	Stream      string        `json:"stream"`
-	Bucket      uint64        `json:"bucket"`    // the epoch of the bucket that the fence belongs to
-	Fence       uint64        `json:"fence"`     // the revision of the lease that it was written under
-	Committed   bool          `json:"committed"` // otherwise the stream starts where its request says
+	Bucket      uint64        `json:"bucket"`         // the epoch of the bucket that it was written in
+	Fence       uint64        `json:"fence"`          // the token of the lease that it was written under
+	Lift        uint64        `json:"lift,omitempty"` // what is added to tokens: it was copied from a bucket that had larger ones
+	Committed   bool          `json:"committed"`      // otherwise the stream starts where its request says
 	LastEventID string        `json:"id"`
 	Lag         time.Duration `json:"lag,omitempty"` // from the first event that it commits to the commit
 	health

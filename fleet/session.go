@@ -27,6 +27,7 @@ type session struct {
 
 	mu      sync.Mutex
 	until   time.Time // the end of the leases, unless they are renewed
+	sent    time.Time // the last renewal
 	acked   uint64    // revision of the record that NATS has acknowledged,
 	ackedAt time.Time // and when
 	trouble error     // of the last renewal that failed
@@ -75,8 +76,8 @@ func (s *session) key() string { return memberPrefix + s.id }
 
 // keep renews the record until the session ends.
 func (s *session) keep() {
-	for next := s.ttl / 3; ; {
-		timer := time.NewTimer(next)
+	for {
+		timer := time.NewTimer(s.next())
 		select {
 		case <-timer.C:
 		case <-s.kick:
@@ -85,12 +86,18 @@ func (s *session) keep() {
 			timer.Stop()
 			return
 		}
-		began := time.Now()
 		if err := s.write(s.ctx, op{name: "renew"}); err != nil {
 			s.end(lost(err))
 		}
-		next = s.ttl/3 - time.Since(began) // however long NATS took
 	}
+}
+
+// next returns how long to wait before the next renewal: a third of the TTL after the last one
+// was sent, however long NATS took to answer.
+func (s *session) next() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return time.Until(s.sent.Add(s.ttl / 3))
 }
 
 // change changes the record, and has it written soon.
@@ -122,7 +129,7 @@ func (s *session) write(ctx context.Context, o op) error {
 	// it sent it, and ends a twentieth before, for clocks of another speed.
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.until = now.at.Add(s.ttl - s.ttl/20)
+	s.sent, s.until = now.at, now.at.Add(s.ttl-s.ttl/20)
 	s.acked, s.ackedAt, s.trouble = now.revision, time.Now(), nil
 	left := time.Until(s.until)
 	if left <= 0 {

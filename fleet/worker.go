@@ -59,12 +59,12 @@ func (w *worker) work() {
 }
 
 func (w *worker) run() (now entry, failed bool) {
-	lease, token, p, err := w.acquire()
+	lease, p, err := w.acquire()
 	if err != nil {
 		return lease, w.notAcquired(lease, err)
 	}
-	call(w.trace.Acquired, StreamInfo{Stream: w.stream, LastEventID: p.record.LastEventID, Token: token})
-	w.handling = context.WithValue(w.handling, fencingToken{}, token)
+	call(w.trace.Acquired, StreamInfo{Stream: w.stream, LastEventID: p.record.LastEventID, Token: p.record.Fence})
+	w.handling = context.WithValue(w.handling, fencingToken{}, p.record.Fence)
 	end := w.follow(p)
 	info := StreamInfo{Stream: w.stream, Err: p.close(), Ended: end.ended}
 	info.LastEventID = p.record.LastEventID
@@ -108,13 +108,13 @@ func (w *worker) notAcquired(lease entry, err error) (failed bool) {
 	return true
 }
 
-// acquire gets the lease, its token, and the position under it.
-func (w *worker) acquire() (entry, uint64, *position, error) {
+// acquire gets the lease, and the position under it.
+func (w *worker) acquire() (entry, *position, error) {
 	select {
 	case w.claims <- struct{}{}:
 		defer func() { <-w.claims }()
 	case <-w.ctx.Done():
-		return entry{}, 0, nil, context.Cause(w.ctx)
+		return entry{}, nil, context.Cause(w.ctx)
 	}
 	record := encode(leaseRecord{Stream: w.stream, Session: w.session.id, Member: w.cfg.Member, Claim: w.claim})
 	o := op{"claim", w.stream, true}
@@ -123,7 +123,7 @@ func (w *worker) acquire() (entry, uint64, *position, error) {
 		lease, err = w.kv.put(w.ctx, o, w.key, record, 0)
 	}
 	if err != nil {
-		return lease, 0, nil, err
+		return lease, nil, err
 	}
 	w.held.Store(lease.revision)
 	token, err := w.token(lease)
@@ -133,9 +133,9 @@ func (w *worker) acquire() (entry, uint64, *position, error) {
 	}
 	if err != nil {
 		lease, _ = w.release(lease, ending{})
-		return lease, 0, nil, err
+		return lease, nil, err
 	}
-	return lease, token, p, nil
+	return lease, p, nil
 }
 
 // ending is how a worker has come to the end of its stream.
@@ -146,6 +146,7 @@ type ending struct {
 
 // release gives the lease back, or ends the stream for all.
 func (w *worker) release(lease entry, end ending) (entry, error) {
+	w.held.Store(0) // what the watch brings now is this worker's own doing
 	o := op{name: "release", stream: w.stream}
 	var now entry
 	var err error
