@@ -13,7 +13,7 @@ func buffered(t testing.TB, r *os.File) int {
 	conn, err := r.SyscallConn()
 	require.NoError(t, err)
 	n := 0
-	require.NoError(t, conn.Control(func(fd uintptr) { n, err = unix.IoctlGetInt(int(fd), unix.TIOCINQ) }))
+	require.NoError(t, conn.Control(func(fd uintptr) { n, err = unix.IoctlGetInt(int(fd), fionread) }))
 	require.NoError(t, err)
 	return n
 }

@@ -23,7 +23,7 @@ func runCommand(ctx context.Context, o *options, stdout, stderr io.Writer) error
 	defer cancel()
 	switch o.command {
 	case "status":
-		return printStatus(ctx, nats.kv, o.json, stdout)
+		return printStatus(ctx, nats.kv, o, stdout)
 	case "position get":
 		p, err := fleet.ReadPosition(ctx, nats.kv, o.args[0])
 		if err != nil {

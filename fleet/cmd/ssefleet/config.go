@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -96,6 +97,23 @@ func readConfig(name string, stdin io.Reader) (*config, error) {
 		return parseConfig(name, b)
 	}
 	return readList(name, bytes.NewReader(b))
+}
+
+// awaitConfig is readConfig, for a file that may be a pipe that nobody writes to.
+func awaitConfig(ctx context.Context, name string, stdin io.Reader) (*config, error) {
+	var cfg *config
+	var err error
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		cfg, err = readConfig(name, stdin)
+	}()
+	select {
+	case <-read:
+		return cfg, err
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
 }
 
 // parseConfig reads a configuration. Whatever it does not know is an error, with its line.

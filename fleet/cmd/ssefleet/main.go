@@ -38,6 +38,9 @@ var errUnhealthy = errors.New("unhealthy")
 
 // run returns the exit code.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	errs := newLossy(stderr)
+	defer errs.flush()
+	stderr = errs
 	o, err := parse(args)
 	switch {
 	case errors.Is(err, flag.ErrHelp):

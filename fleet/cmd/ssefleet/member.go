@@ -26,7 +26,7 @@ type member struct {
 func runMember(ctx context.Context, o *options, stdin io.Reader, stdout, stderr io.Writer) error {
 	cfg, err := demoConfig(o), error(nil)
 	if !o.demo {
-		if cfg, err = readConfig(o.file, stdin); err != nil {
+		if cfg, err = awaitConfig(ctx, o.file, stdin); err != nil {
 			return err
 		}
 	}

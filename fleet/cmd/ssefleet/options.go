@@ -32,7 +32,8 @@ Output   -output stdout, nats:SUBJECT, or the URL of a webhook
          -attempts n      with an event that the output refuses, then it goes to
          -dead-letter file, or its stream is stopped (0: tries for ever)
 Member   -member name (the host's and a random part)
-         -ttl 15s         how long streams stand still if theirs was killed
+         -ttl 15s         how long streams stand still if theirs was killed;
+                          also for status, to know a member that was
          -commit-events n    -commit-interval t: commit positions after so many
                           events or so much time (after each event)
          -drain 10s       for what is in hand when it stops
@@ -128,6 +129,7 @@ func parse(args []string) (*options, error) {
 		case "status":
 			o.command, args = args[0], args[1:]
 			flags.BoolVar(&o.json, "json", false, "")
+			flags.DurationVar(&o.ttl, "ttl", fleet.DefaultLeaseTTL, "")
 		case "position":
 			if len(args) == 1 {
 				return nil, errors.New("position get, set, reset or export")

@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/signal"
 	"reflect"
-	"strings"
 	"syscall"
 )
 
@@ -40,7 +39,7 @@ func (m *member) reload(ctx context.Context) ([]string, error) {
 	if m.file == "-" || m.demo {
 		return nil, errors.New("they are not from a file")
 	}
-	cfg, err := readConfig(m.file, strings.NewReader(""))
+	cfg, err := awaitConfig(ctx, m.file, nil)
 	if err != nil {
 		return nil, err
 	}

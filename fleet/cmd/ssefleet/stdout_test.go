@@ -75,6 +75,65 @@ func TestStandingReader(t *testing.T) {
 	}
 }
 
+// TestStandingLog: a reader that reads neither events nor the log, as a pager that shows both,
+// does not keep the member from ending either.
+func TestStandingLog(t *testing.T) {
+	feed := newFeed(t)
+	feed.pad = strings.Repeat("x", 1000)
+	feed.publish(300)
+	paths := make([]string, 500) // each of which is logged
+	for i := range paths {
+		paths[i] = "/" + strconv.Itoa(i)
+	}
+	_, nats := startNATS(t, server.Options{})
+	r, w := newPipe(t)
+	p := &process{t: t, Cmd: command(t, "-nats", nats, "-v", "-drain", "500ms", "-ttl", "1h", feed.list(t, paths...))}
+	p.Stdout, p.Stderr = w, w
+	require.NoError(t, p.Start())
+	t.Cleanup(func() { _ = p.Process.Kill() })
+	full := 0
+	eventually(t, "a full pipe", func() bool {
+		n := buffered(t, r)
+		defer func() { full = n }()
+		return n > 40_000 && n == full
+	})
+	p.signal(syscall.SIGTERM)
+	require.Zero(t, p.end())
+}
+
+// TestStopWithoutNATS: neither a reader that stands still nor a NATS that is away keeps
+// the member longer than Kubernetes waits.
+func TestStopWithoutNATS(t *testing.T) {
+	feed := newFeed(t)
+	feed.pad = strings.Repeat("x", 1000)
+	feed.publish(300)
+	srv, nats := startNATS(t, server.Options{})
+	r, w := newPipe(t)
+	p := startOnto(t, w, "-nats", nats, "-drain", "2s", feed.list(t, "/a", "/b"))
+	eventually(t, "a full pipe", func() bool { return buffered(t, r) > 40_000 })
+	srv.Shutdown()
+	srv.WaitForShutdown()
+	p.logs("NATS is disconnected")
+	began := time.Now()
+	p.signal(syscall.SIGTERM)
+	require.Zero(t, p.end())
+	require.Less(t, time.Since(began), 30*time.Second)
+}
+
+// TestStopWhileReadingList: a list that does not come to its end does not, either.
+func TestStopWhileReadingList(t *testing.T) {
+	cmd := command(t, "-")
+	r, w := newPipe(t)
+	_, err := w.WriteString("http://a/\n")
+	require.NoError(t, err)
+	cmd.Stdin = r
+	p := &process{t: t, Cmd: cmd}
+	p.start()
+	eventually(t, "the member reads", func() bool { return buffered(t, r) == 0 })
+	p.signal(syscall.SIGTERM)
+	require.Zero(t, p.end())
+}
+
 // TestSecondSignal: who does not want to wait for the drain limit, does not have to.
 func TestSecondSignal(t *testing.T) {
 	feed := newFeed(t)
