@@ -316,6 +316,10 @@ func TestLostCause(t *testing.T) {
 
 // slowNATS is a proxy that delays what passes it by half of a round trip, each way.
 func slowNATS(t testing.TB, node *server.Server, roundTrip time.Duration) (url string) {
+	return slowProxy(t, node.Addr().String(), roundTrip)
+}
+
+func slowProxy(t testing.TB, address string, roundTrip time.Duration) (url string) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	t.Cleanup(func() { l.Close() })
@@ -325,7 +329,7 @@ func slowNATS(t testing.TB, node *server.Server, roundTrip time.Duration) (url s
 			if err != nil {
 				return
 			}
-			out, err := net.Dial("tcp", node.Addr().String())
+			out, err := net.Dial("tcp", address)
 			if err != nil {
 				in.Close()
 				continue
@@ -376,6 +380,7 @@ func TestSlowNATS(t *testing.T) {
 	}{
 		{1200 * time.Millisecond, 3 * time.Second, 20, 40 * time.Second},
 		{500 * time.Millisecond, 15 * time.Second, 500, 25 * time.Second},
+		{20 * time.Millisecond, 15 * time.Second, 500, 25 * time.Second},
 	} {
 		t.Run(test.roundTrip.String(), func(t *testing.T) {
 			t.Parallel()
@@ -399,7 +404,7 @@ func TestSlowNATS(t *testing.T) {
 			t.Logf("round trip %v: %d streams after %v", test.roundTrip, test.streams, took)
 			feeds.publish(1)
 			eventually(t, 20*time.Second, "all handled", func() bool { return count.done(test.streams, 2) })
-			time.Sleep(2 * test.ttl / 3 * 2)
+			time.Sleep(min(2*test.ttl, 10*time.Second))
 			require.Empty(t, seen.of("released"), "no lease is lost")
 		})
 	}

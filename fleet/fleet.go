@@ -1,5 +1,6 @@
 // Package fleet shares event streams among the processes of a fleet, its members: each
-// stream is read by one member at a time, and goes on at another where that one ends.
+// stream is read by one member at a time, and another member continues it when that one
+// stops.
 //
 // Leases and positions are kept in a key-value bucket of NATS JetStream, which may be
 // replicated. A member holds a lease on each of its streams for as long as it renews its
@@ -8,10 +9,10 @@
 //
 // # What is promised
 //
-// Each event is handled at least once, as far as the server replays by Last-Event-ID: a
-// position is committed only after Handle has returned nil, and a stream goes on after the
-// position that was committed last. At most [CommitPolicy].Events events, and those alone that
-// came behind that position, are handled again.
+// Each event is handled at least once, provided that the server replays by Last-Event-ID: a
+// position is committed only after Handle has returned nil, and a stream resumes after the
+// position that was committed last. At most [CommitPolicy].Events events, and only those
+// that came after that position, are handled again.
 //
 // A member that cannot renew its record hands no more events to Handle once its lease may be
 // over, and commits nothing from then on, however long it was paused or cut off. The one
@@ -40,16 +41,15 @@ import (
 	"github.com/lastevent/sse"
 )
 
-// DefaultLeaseTTL is how long a lease outlives its last renewal, unless a [Config] says.
+// DefaultLeaseTTL is how long a lease outlives its last renewal, unless a [Config] says otherwise.
 const DefaultLeaseTTL = 15 * time.Second
 
 const minLeaseTTL = 100 * time.Millisecond
 
-// ErrLeaseLost is the cause with which the context of a [Handler] ends when its member may
+// ErrLeaseLost is in the cause with which the context of a [Handler] ends when its member may
 // no longer hold the lease, or no longer does: NATS was away for too long, the member was
-// paused, or another one has taken the stream.
-//
-// Errors that say so wrap it, together with what the cause was.
+// paused, or another member or a person has taken the lease away. The cause wraps
+// ErrLeaseLost together with what has led to it.
 var ErrLeaseLost = errors.New("fleet: the lease is lost")
 
 // ErrHandlerTimeout is the cause with which the context of a [Handler] ends after
@@ -73,20 +73,23 @@ type PanicError struct {
 func (e *PanicError) Error() string { return fmt.Sprintf("fleet: panic: %v", e.Value) }
 
 // A Handler handles an event of a stream. The events of one stream come one by one and
-// in order, those of different streams at the same time. Where it returns an error, it is called
-// again with the same event, after a wait that grows from 100 ms to 30 s.
+// in order, those of different streams at the same time. If it returns an error or panics, it
+// is called again with the same event, after a wait that grows from 100 ms to 30 s: see
+// Config.MaxAttempts.
 //
-// Its context ends with the lease, with the cause [ErrLeaseLost], and with that of [Run].
-// The stream goes to another member only once the Handler has returned, or a LeaseTTL after
-// this one was last heard of.
+// Its context ends with the lease, with a cause that wraps [ErrLeaseLost], and Config.Drain after that
+// of [Run], with the same cause as that. The stream goes to another member only when the Handler
+// has returned, or a LeaseTTL after this member was last heard of.
 type Handler func(ctx context.Context, stream string, ev sse.Event) error
 
-// CommitPolicy says when the position behind an event is committed: after every event where
-// it is zero, else after so many events or so much time, whichever is first.
+// CommitPolicy says when the position after an event is committed: after every event if
+// the policy is zero, and otherwise after so many events or so much time, whichever is first.
+// An event that leaves the ID in force as it was counts, but there is no new position to
+// commit before the ID changes.
 //
 // A position that is due is committed before the next event of its stream is handled. So
-// Events is the largest number of events that come again after a member has died. Where
-// it is zero beside an Interval, only the Interval limits them.
+// Events is the largest number of events that come again after a member has died. If
+// Events is zero and Interval is not, only the Interval limits them.
 type CommitPolicy struct {
 	Events   int
 	Interval time.Duration // since the first event that is not committed

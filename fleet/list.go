@@ -16,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -66,8 +67,8 @@ func (l *list) partition() func(yield func(part []string) bool) {
 		size := 0
 		for _, key := range slices.Sorted(maps.Keys(l.streams)) {
 			name := l.streams[key]
-			if len(name) > maxPart/2 {
-				name = keyMark + key // no lease can be written for it either
+			if len(name) > maxPart/2 || !utf8.ValidString(name) || strings.HasPrefix(name, keyMark) {
+				name = keyMark + key
 			}
 			if size+len(name) > maxPart && len(part) > 0 {
 				if !yield(part) {
@@ -84,7 +85,7 @@ func (l *list) partition() func(yield func(part []string) bool) {
 	}
 }
 
-// keyMark begins what stands for a name that is too long.
+// keyMark begins what stands for a name that is too long, or that JSON cannot carry.
 const keyMark = "\x00"
 
 func listedKey(name string) string {

@@ -110,7 +110,7 @@ func (m *member) join(ctx context.Context) error {
 	}
 	for {
 		err := m.tryJoin(ctx)
-		if err == nil || fatal(err) || ctx.Err() != nil {
+		if err == nil || fatal(err) || ctx.Err() != nil || m.session.ctx.Err() != nil {
 			return err
 		}
 		delay := waits.NextBackOff()
@@ -136,8 +136,8 @@ func (m *member) tryJoin(ctx context.Context) error {
 			return err
 		}
 	}
-	m.record = memberRecord{
-		Member: m.cfg.Member, TTL: m.session.ttl, Not: m.excludes(),
+	m.session.record = memberRecord{
+		Beat: m.session.record.Beat, Member: m.cfg.Member, TTL: m.session.ttl, Not: m.excludes(),
 		List: m.list.hash, Listed: len(m.list.streams), Parts: m.list.parts,
 	}
 	return m.begin(ctx)
@@ -358,7 +358,7 @@ func (m *member) setList() {
 			m.stopWorker(w, nil)
 		}
 	}
-	if !m.whole || m.session.revision == 0 {
+	if !m.begun() {
 		return // it is not a member yet
 	}
 	m.change(func(r *memberRecord) {

@@ -20,12 +20,12 @@ type session struct {
 	over  *time.Timer   // ends the session
 	kick  chan struct{} // asks for a renewal now
 
-	writing  sync.Mutex // held while the record is written
-	record   memberRecord
+	writing  sync.Mutex // held while the record is written, however long NATS takes
 	revision uint64
-	first    uint64 // revision of the record
 
 	mu      sync.Mutex
+	record  memberRecord
+	first   uint64    // revision of the record
 	until   time.Time // the end of the leases, unless they are renewed
 	sent    time.Time // the last renewal
 	acked   uint64    // revision of the record that NATS has acknowledged,
@@ -102,13 +102,9 @@ func (s *session) next() time.Duration {
 
 // change changes the record, and has it written soon.
 func (s *session) change(f func(*memberRecord)) {
-	s.writing.Lock()
+	s.mu.Lock()
 	f(&s.record)
-	s.writing.Unlock()
-	s.soon()
-}
-
-func (s *session) soon() {
+	s.mu.Unlock()
 	select {
 	case s.kick <- struct{}{}:
 	default: // it will be, anyway
@@ -119,8 +115,11 @@ func (s *session) soon() {
 func (s *session) write(ctx context.Context, o op) error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
+	s.mu.Lock()
 	s.record.Beat++
-	now, err := s.kv.putAt(ctx, o, s.key(), encode(s.record), s.revision)
+	value := encode(s.record)
+	s.mu.Unlock()
+	now, err := s.kv.putAt(ctx, o, s.key(), value, s.revision)
 	if err != nil {
 		return err
 	}
@@ -179,8 +178,8 @@ func (s *session) token(lease entry) (uint64, error) {
 
 // begun reports whether the record may be in the bucket.
 func (s *session) begun() bool {
-	s.writing.Lock()
-	defer s.writing.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	return s.record.Beat > 0
 }
 
