@@ -256,7 +256,7 @@ func lines(b []byte) (streams []int, output int) {
 
 var (
 	unknownKey = regexp.MustCompile(`^line (\d+): field (.*) not found in type .*$`)
-	wrongKind  = regexp.MustCompile("(?s)^line (\\d+): cannot unmarshal !!(\\w+).* into .*$")
+	wrongKind  = regexp.MustCompile(`(?s)^line (\d+): cannot unmarshal !!(\w+).* into .*$`)
 	otherLine  = regexp.MustCompile(`(?s)^(?:yaml: )?line (\d+): (.*)$`)
 )
 

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os/signal"
@@ -86,6 +88,7 @@ func runMember(ctx context.Context, o *options, stdin io.Reader, stdout, stderr 
 		Update:      update,
 		Handle:      m.handle,
 		MaxAttempts: o.attempts,
+		Poison:      m.poison,
 		Drain:       o.drain,
 		LeaseTTL:    o.ttl,
 		Commit:      fleet.CommitPolicy{Events: o.commitEvents, Interval: o.commitInterval},
@@ -96,9 +99,6 @@ func runMember(ctx context.Context, o *options, stdin io.Reader, stdout, stderr 
 	}
 	if !o.named {
 		config.Rejoin = -1 // no process of this name will come
-	}
-	if m.dead != nil {
-		config.Poison = m.poison
 	}
 	return fleet.Run(ctx, config, slices.Values(cfg.names()))
 }
@@ -123,8 +123,18 @@ func (m *member) handle(ctx context.Context, name string, ev sse.Event) error {
 	return err
 }
 
-// poison puts an event aside that the output has refused too often.
+// poison disposes of an event that the output has refused too often: in the dead letter file,
+// or else its error stops the stream.
 func (m *member) poison(ctx context.Context, name string, ev sse.Event, cause error) error {
+	switch {
+	case !errors.Is(cause, errRefused):
+		// The output is gone or the member stops, which says nothing about the event. It is
+		// left to the next member when ctx ends, after the drain limit at the latest.
+		<-ctx.Done()
+		return context.Cause(ctx)
+	case m.dead == nil:
+		return fmt.Errorf("given up after %d attempts", m.attempts)
+	}
 	if err := m.dead.write(newRecord(m.member, name, fleet.FencingToken(ctx), ev), cause); err != nil {
 		return err
 	}

@@ -220,3 +220,32 @@ func TestDeadLetters(t *testing.T) {
 	eventually(t, "the rest", func() bool { return slices.Equal(ids()[n:], []string{"1", "2", "2", "2", "3"}) })
 	p.stop()
 }
+
+// TestAttemptsAtTheEnd: what fails since the member ends, or since its output does, says nothing
+// about the event, which is left to the next member also after the last attempt.
+func TestAttemptsAtTheEnd(t *testing.T) {
+	feed := newFeed(t)
+	feed.publish(2)
+	_, nats := startNATS(t, server.Options{})
+	dead := t.TempDir() + "/dead"
+	for _, flags := range [][]string{nil, {"-dead-letter", dead}} {
+		path := "/" + strconv.Itoa(len(flags))
+		list := feed.list(t, path)
+		args := append([]string{"-nats", nats, "-ttl", "2s", "-drain", "300ms", "-attempts", "1"}, flags...)
+		h := newHook(t, func(w http.ResponseWriter, _ *http.Request, _ record) { w.WriteHeader(http.StatusServiceUnavailable) })
+		p := start(t, append(args, "-output", h.URL, list)...)
+		eventually(t, "a post", func() bool { return len(h.all()) > 0 })
+		p.stop()
+
+		r, w := newPipe(t)
+		require.NoError(t, r.Close())
+		p = startOnto(t, w, append(args, list)...)
+		require.Equal(t, exitBroken, p.end())
+
+		p = start(t, append(args, list)...)
+		require.Equal(t, "1", p.next().ID)
+		require.Equal(t, "2", p.next().ID)
+		p.stop()
+	}
+	require.Empty(t, readFileText(t, dead))
+}

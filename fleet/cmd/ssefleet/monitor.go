@@ -168,6 +168,10 @@ func (m *monitor) streamError(i fleet.StreamInfo) {
 // handlerError sees only refused events: other failures of the output are repeated until the
 // member stops or the lease is lost, which is logged elsewhere.
 func (m *monitor) handlerError(i fleet.StreamInfo) {
+	if p := (*fleet.PanicError)(nil); errors.As(i.Err, &p) {
+		m.log.Error("a bug in ssefleet", "stream", i.Stream, "err", i.Err, "stack", string(p.Stack))
+		return
+	}
 	if !errors.Is(i.Err, errRefused) {
 		m.log.Info("an event is left to the next member", "stream", i.Stream, "id", i.LastEventID, "err", i.Err)
 		return

@@ -54,7 +54,7 @@ func TestHTTP(t *testing.T) {
 		_, page := get(t, site+"/metrics")
 		return strings.Contains(page, "ssefleet_disconnects_total ") && !strings.Contains(page, "ssefleet_disconnects_total 0\n")
 	})
-	p.logs("level=WARN msg=disconnected stream=http://")
+	p.logs(`level=WARN msg="not open" stream=http://`)
 	is := func(path string, code int, text string) {
 		t.Helper()
 		eventually(t, path+" "+text, func() bool {

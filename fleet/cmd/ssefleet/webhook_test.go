@@ -66,10 +66,6 @@ func (h *hook) setAnswer(answer func(w http.ResponseWriter, r *http.Request, eve
 	h.answer = answer
 }
 
-func status(code int) func(http.ResponseWriter, *http.Request, record) {
-	return func(w http.ResponseWriter, _ *http.Request, _ record) { w.WriteHeader(code) }
-}
-
 // TestWebhook: each event is posted until the webhook acknowledges it, in order, under the
 // same key each time, and not before Retry-After.
 func TestWebhook(t *testing.T) {
