@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"os/signal"
 	"slices"
 	"syscall"
@@ -26,6 +27,9 @@ type member struct {
 
 // runMember takes part until ctx is done, or the output is broken.
 func runMember(ctx context.Context, o *options, stdin io.Reader, stdout, stderr io.Writer) error {
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP) // from the start, or it would end the process
+	defer signal.Stop(hup)
 	cfg, err := demoConfig(o), error(nil)
 	if !o.demo {
 		if cfg, err = awaitConfig(ctx, o.file, stdin); err != nil {
@@ -49,7 +53,7 @@ func runMember(ctx context.Context, o *options, stdin io.Reader, stdout, stderr 
 	m := &member{options: o, monitor: newMonitor(log, metrics, nats.conn.IsConnected)}
 	m.streams.set(cfg)
 	signal.Ignore(syscall.SIGPIPE) // what is written to a broken pipe is an error then, and no end
-	m.out, err = openOutput(ctx, to, cfg, nats.js, stdout, m.persistent(ctx), cancel)
+	m.out, err = openOutput(ctx, o, to, cfg, nats.js, stdout, m.persistent(ctx), cancel)
 	if err != nil {
 		return err
 	}
@@ -73,7 +77,7 @@ func runMember(ctx context.Context, o *options, stdin io.Reader, stdout, stderr 
 		go serveDemo(ctx, o)
 	}
 	update := make(chan []string, 1)
-	go m.reloads(ctx, update)
+	go m.reloads(ctx, hup, update)
 
 	config := fleet.Config{
 		KV:     nats.kv,

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -19,6 +20,8 @@ type natsOutput struct {
 	js         jetstream.JetStream
 	subject    string
 	duplicates func() // counts those
+	ttl        time.Duration
+	log        *slog.Logger
 }
 
 func (o *natsOutput) close() {}
@@ -51,19 +54,35 @@ func tooLarge(err error) bool {
 	return errors.Is(err, nats.ErrMaxPayload) || errors.As(err, &api) && api.ErrorCode == streamMessageExceedsMaximum
 }
 
-// check reports a subject that no stream of JetStream keeps.
+// check reports a subject that no stream of JetStream keeps, and warns of a stream that
+// forgets too soon what it has.
 func (o *natsOutput) check(ctx context.Context, cfg *config) error {
 	ctx, cancel := context.WithTimeout(ctx, startTime)
 	defer cancel()
-	seen := make(map[string]bool)
+	seen, keepers := make(map[string]bool), make(map[string]bool)
 	for _, s := range cfg.streams {
 		subject := cmp.Or(s.subject, o.subject)
 		if seen[subject] {
 			continue
 		}
 		seen[subject] = true
-		if _, err := o.js.StreamNameBySubject(ctx, subject); err != nil {
+		name, err := o.js.StreamNameBySubject(ctx, subject)
+		if err != nil {
 			return fmt.Errorf("subject %s: no stream of JetStream keeps it: %w", subject, err)
+		}
+		keepers[name] = true
+	}
+	for name := range keepers {
+		stream, err := o.js.Stream(ctx, name)
+		if err != nil {
+			return fmt.Errorf("stream %s of JetStream: %w", name, err)
+		}
+		cfg := stream.CachedInfo().Config
+		if cfg.Duplicates < 2*o.ttl { // a takeover takes one, and then events come again
+			o.log.Warn("the stream of JetStream may keep events twice after a takeover", "stream", name, "duplicate_window", cfg.Duplicates, "ttl", o.ttl)
+		}
+		if cfg.Storage == jetstream.MemoryStorage {
+			o.log.Warn("the stream of JetStream is in memory", "stream", name)
 		}
 	}
 	return nil

@@ -116,7 +116,7 @@ func TestNATSOutputAway(t *testing.T) {
 	require.Equal(t, exitBroken, p.end())
 	require.Contains(t, p.stderr.String(), "ssefleet: subject events: no stream of JetStream keeps it: nats: API error: code=404 err_code=10059 description=stream not found\n")
 
-	cfg := jetstream.StreamConfig{Name: "EVENTS", Subjects: []string{"events"}}
+	cfg := jetstream.StreamConfig{Name: "EVENTS", Subjects: []string{"events"}, Storage: jetstream.MemoryStorage, Duplicates: 10 * time.Second}
 	stream, err := js.CreateStream(t.Context(), cfg)
 	require.NoError(t, err)
 	count := func(stream jetstream.Stream, want uint64) func() bool {
@@ -128,6 +128,8 @@ func TestNATSOutputAway(t *testing.T) {
 	}
 	p = start(t, args...)
 	eventually(t, "an event", count(stream, 1))
+	p.logs(`msg="the stream of JetStream may keep events twice after a takeover" stream=EVENTS duplicate_window=10s ttl=15s`)
+	p.logs(`msg="the stream of JetStream is in memory" stream=EVENTS`)
 	require.NoError(t, js.DeleteStream(t.Context(), "EVENTS"))
 	feed.publish(2)
 	p.logs(`msg="the output fails" err="NATS: events: nats: no response from stream"`)

@@ -58,12 +58,12 @@ func chooseOutput(o *options, cfg *config) (*outputConfig, error) {
 }
 
 // openOutput opens an output. Broken is called when it can take nothing from then on.
-func openOutput(ctx context.Context, to *outputConfig, cfg *config, js jetstream.JetStream, stdout io.Writer, p *persistent, broken func(error)) (output, error) {
+func openOutput(ctx context.Context, o *options, to *outputConfig, cfg *config, js jetstream.JetStream, stdout io.Writer, p *persistent, broken func(error)) (output, error) {
 	switch {
 	case to == nil:
 		return newStdout(stdout, broken), nil
 	case to.NATS != "":
-		out := &natsOutput{js: js, subject: to.NATS, duplicates: p.metrics.duplicates.Inc}
+		out := &natsOutput{js: js, subject: to.NATS, duplicates: p.metrics.duplicates.Inc, ttl: o.ttl, log: p.log}
 		p.output = out
 	default:
 		out, err := newWebhook(to)

@@ -4,16 +4,11 @@ import (
 	"context"
 	"errors"
 	"os"
-	"os/signal"
 	"reflect"
-	"syscall"
 )
 
 // reloads reads FILE again at each SIGHUP, until ctx is done. A file that is wrong changes nothing.
-func (m *member) reloads(ctx context.Context, update chan []string) {
-	hup := make(chan os.Signal, 1)
-	signal.Notify(hup, syscall.SIGHUP)
-	defer signal.Stop(hup)
+func (m *member) reloads(ctx context.Context, hup <-chan os.Signal, update chan []string) {
 	for {
 		select {
 		case <-hup:
