@@ -265,11 +265,6 @@ func newFleet(cfg Config, streams iter.Seq[string]) (*fleet, error) {
 		cfg.Member = host + "-" + rand.Text()[:8]
 	}
 	cfg.Rejoin = max(0, cmp.Or(cfg.Rejoin, cfg.LeaseTTL/3))
-	if cfg.Request == nil {
-		cfg.Request = func(ctx context.Context, stream string) (*http.Request, error) {
-			return http.NewRequestWithContext(ctx, http.MethodGet, stream, nil)
-		}
-	}
 	f := &fleet{
 		cfg:      cfg,
 		hosts:    hosts{limit: cmp.Or(cfg.OpensPerHost, 16), gates: make(map[string]*gate)},

@@ -7,13 +7,15 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/cenkalti/backoff/v4"
+
 	"github.com/lastevent/sse"
 )
 
 // handle calls the Handler until it has handled the event, or may not any more. After the
 // last attempt it calls Poison, and returns ErrStopped if that has not taken the event.
 func (w *worker) handle(ev sse.Event) error {
-	wait := newWait(100*time.Millisecond, 30*time.Second)
+	var wait *backoff.ExponentialBackOff // until an event fails there is none
 	for attempt := 1; ; attempt++ {
 		if !w.valid() {
 			return w.leaseLost()
@@ -27,6 +29,9 @@ func (w *worker) handle(ev sse.Event) error {
 		}
 		last := w.cfg.MaxAttempts > 0 && attempt >= w.cfg.MaxAttempts && w.handling.Err() == nil
 		info := StreamInfo{Stream: w.stream, LastEventID: ev.LastEventID, Event: ev, Attempt: attempt, Err: err}
+		if wait == nil {
+			wait = newWait(100*time.Millisecond, 30*time.Second)
+		}
 		if !last {
 			info.Delay = wait.NextBackOff()
 		}

@@ -29,6 +29,8 @@ type member struct {
 	background  sync.WaitGroup  // all goroutines but workers
 	rewatch     chan struct{}   // asks for another watch
 	rewatching  time.Time       // when that was
+	seen        uint64          // revision of this member's record that the watch has brought,
+	behind      time.Time       // and since when that is not the last one
 	entries     chan entry      // from the bucket; the zero entry: all that was there has come
 	fenced      chan fenced
 	fetched     chan fetched

@@ -15,18 +15,11 @@ import (
 // and otherwise why the stream is over, if nothing else ended it.
 func (w *worker) open(p *position, progress func()) (ended bool, err error) {
 	err = guard(func() error {
-		req, err := w.cfg.Request(w.ctx, w.stream)
+		req, leave, err := w.request()
 		if err != nil {
 			return err
 		}
-		if req == nil {
-			return errors.New("fleet: Config.Request returned no request")
-		}
-		// The request may have a context of its own: the stream ends with either.
-		ctx, cancel := context.WithCancelCause(req.Context())
-		defer cancel(nil)
-		defer context.AfterFunc(w.ctx, func() { cancel(context.Cause(w.ctx)) })()
-		req = req.Clone(ctx)
+		defer leave()
 		p.resume(req)
 		client := *w.cfg.Client
 		client.Trace = w.watchConnections(p, client.Trace)
@@ -50,6 +43,28 @@ func (w *worker) open(p *position, progress func()) (ended bool, err error) {
 		return nil
 	})
 	return ended, err
+}
+
+// request returns a request that may be changed, and what to call when it is no longer used.
+func (w *worker) request() (req *http.Request, leave func(), err error) {
+	leave = func() {}
+	if w.cfg.Request == nil {
+		req, err = http.NewRequestWithContext(w.ctx, http.MethodGet, w.stream, nil)
+		return req, leave, err
+	}
+	req, err = w.cfg.Request(w.ctx, w.stream)
+	switch {
+	case err != nil:
+		return nil, nil, err
+	case req == nil:
+		return nil, nil, errors.New("fleet: Config.Request returned no request")
+	case req.Context() == w.ctx:
+		return req.Clone(w.ctx), leave, nil
+	}
+	// It has a context of its own: the stream ends with either.
+	ctx, cancel := context.WithCancelCause(req.Context())
+	stop := context.AfterFunc(w.ctx, func() { cancel(context.Cause(w.ctx)) })
+	return req.Clone(ctx), func() { stop(); cancel(nil) }, nil
 }
 
 // connState is what a worker knows of its connection. What comes before mu belongs to the

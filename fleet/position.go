@@ -25,7 +25,7 @@ type position struct {
 	events   int         // handled since the last commit, also those that left the ID as it was
 	since    time.Time   // when the first of them was
 	event    time.Time   // when the last of them was
-	timer    *time.Timer // for the next commit
+	timer    *time.Timer // for the next commit; nil until it is needed
 	armed    bool        // it runs
 	closed   bool
 	err      error // ErrLeaseLost, once a commit has failed
@@ -71,8 +71,6 @@ func (w *worker) openPosition(token uint64) (*position, error) {
 		old, err = w.kv.put(w.ctx, op{"position", w.stream, true}, p.key, encode(p.record), old.revision)
 		if err == nil {
 			p.revision, p.event = old.revision, p.record.Event
-			p.timer = time.AfterFunc(time.Hour, p.due)
-			p.timer.Stop()
 			return p, nil
 		}
 		if err != errTaken && err != errGone {
@@ -132,7 +130,11 @@ func (p *position) handled(id string) error {
 		p.commit(false)
 	case policy.Interval > 0 && !p.armed:
 		p.armed = true
-		p.timer.Reset(left)
+		if p.timer == nil {
+			p.timer = time.AfterFunc(left, p.due)
+		} else {
+			p.timer.Reset(left)
+		}
 	}
 	return p.err
 }
@@ -179,10 +181,17 @@ func (p *position) commit(always bool) {
 	}
 	p.record, p.revision = next, now.revision
 	if moved {
-		p.timer.Stop()
-		p.base, p.events, p.armed = p.id, 0, false
+		p.disarm()
+		p.base, p.events = p.id, 0
 		call(p.w.trace.Committed, StreamInfo{Stream: p.w.stream, LastEventID: p.id})
 	}
+}
+
+func (p *position) disarm() {
+	if p.timer != nil {
+		p.timer.Stop()
+	}
+	p.armed = false
 }
 
 // close commits what is left. From then on nothing is.
@@ -190,7 +199,7 @@ func (p *position) close() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.commit(false)
-	p.timer.Stop()
+	p.disarm()
 	p.closed = true
 	if p.err == nil && !p.w.valid() {
 		p.err = p.w.why()

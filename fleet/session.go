@@ -28,8 +28,7 @@ type session struct {
 	first   uint64    // revision of the record
 	until   time.Time // the end of the leases, unless they are renewed
 	sent    time.Time // the last renewal
-	acked   uint64    // revision of the record that NATS has acknowledged,
-	ackedAt time.Time // and when
+	acked   uint64    // revision of the record that NATS has acknowledged
 	trouble error     // of the last renewal that failed
 }
 
@@ -129,7 +128,7 @@ func (s *session) write(ctx context.Context, o op) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.sent, s.until = now.at, now.at.Add(s.ttl-s.ttl/20)
-	s.acked, s.ackedAt, s.trouble = now.revision, time.Now(), nil
+	s.acked, s.trouble = now.revision, nil
 	left := time.Until(s.until)
 	if left <= 0 {
 		err = fmt.Errorf("fleet: NATS took %v to answer, too long for a LeaseTTL of %v", time.Since(now.at).Round(time.Millisecond), s.ttl)
@@ -154,15 +153,11 @@ func (s *session) why() error {
 	return lost(s.cause())
 }
 
-// unseen returns for how long NATS has had a record of this session that a watch which has
-// brought it up to seen should have brought, too.
-func (s *session) unseen(seen uint64) time.Duration {
+// acknowledged returns the last revision of the record that NATS has acknowledged.
+func (s *session) acknowledged() uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.acked <= seen {
-		return 0
-	}
-	return time.Since(s.ackedAt)
+	return s.acked
 }
 
 // token returns the fencing token of a lease, and an error if the bucket is not the one

@@ -57,6 +57,16 @@ func TestValidity(t *testing.T) {
 	require.NoError(t, p.close(), "once more, nothing is left")
 
 	w, p = open()
+	w.fleet.cfg.Commit = CommitPolicy{Interval: time.Minute}
+	require.NoError(t, p.handled("1"), "without an ID of its own")
+	p.since = p.since.Add(-time.Hour)
+	require.NoError(t, p.handled("2"))
+	require.Equal(t, "2", p.record.LastEventID, "it was due, before the next event is handled")
+	w.fleet.cfg.Commit = CommitPolicy{Events: 1}
+	require.NoError(t, p.handled("1"))
+	require.NoError(t, p.close())
+
+	w, p = open()
 	s.until = time.Now()
 	require.False(t, s.valid())
 	require.ErrorIs(t, w.handle(sse.Event{LastEventID: "2"}), ErrLeaseLost)

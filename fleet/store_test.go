@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
+	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -210,4 +212,47 @@ func TestSilentWatch(t *testing.T) {
 	feeds.publish(1)
 	runMember(t, counting(kv, "a", count), feeds.urls(1))
 	eventually(t, 10*time.Second, "handled", func() bool { return count.done(1, 1) })
+}
+
+// stuck is a bucket whose first watcher brings what is there, and nothing that comes.
+type stuck struct {
+	jetstream.KeyValue
+	watchers atomic.Int32
+}
+
+type stuckWatcher struct {
+	jetstream.KeyWatcher
+	updates chan jetstream.KeyValueEntry
+}
+
+func (w stuckWatcher) Updates() <-chan jetstream.KeyValueEntry { return w.updates }
+
+func (k *stuck) WatchFiltered(ctx context.Context, keys []string, opts ...jetstream.WatchOpt) (jetstream.KeyWatcher, error) {
+	watcher, err := k.KeyValue.WatchFiltered(ctx, keys, opts...)
+	if err != nil || !slices.Contains(keys, "$KV.fleet."+leasePrefix+"*") || k.watchers.Add(1) > 1 { // it has replaced the keys
+		return watcher, err
+	}
+	w := stuckWatcher{watcher, make(chan jetstream.KeyValueEntry, 1)}
+	go func() {
+		defer close(w.updates)
+		whole := false
+		for e := range watcher.Updates() {
+			if !whole {
+				w.updates <- e
+				whole = e == nil
+			}
+		}
+	}()
+	return w, nil
+}
+
+// TestStuckWatch: a watch that stops to bring what comes is begun anew.
+func TestStuckWatch(t *testing.T) {
+	node := startNode(t, server.Options{})
+	kv := &stuck{KeyValue: newBucket(t, node.ClientURL(), 1)}
+	feeds, count := serveFeeds(t), newTally()
+	feeds.publish(1)
+	runMember(t, counting(kv, "a", count), feeds.urls(1))
+	eventually(t, 20*time.Second, "handled", func() bool { return count.done(1, 1) })
+	require.Greater(t, kv.watchers.Load(), int32(1))
 }

@@ -94,7 +94,14 @@ func (m *member) checkWatch() {
 	if p := m.view.peers[m.session.id]; p != nil {
 		seen = p.revision
 	}
-	if m.unseen(seen) < m.session.ttl/2 || time.Since(m.rewatching) < max(2*time.Second, m.session.ttl) {
+	switch {
+	case seen >= m.acknowledged():
+		m.behind = time.Time{}
+	case seen != m.seen || m.behind.IsZero():
+		m.behind = time.Now()
+	}
+	m.seen = seen
+	if m.behind.IsZero() || time.Since(m.behind) < m.session.ttl/2 || time.Since(m.rewatching) < max(2*time.Second, m.session.ttl) {
 		return
 	}
 	m.rewatching = time.Now()
