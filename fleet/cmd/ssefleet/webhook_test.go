@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -71,19 +72,19 @@ func (h *hook) setAnswer(answer func(w http.ResponseWriter, r *http.Request, eve
 func TestWebhook(t *testing.T) {
 	var tries sync.Map // by ID
 	h := newHook(t, func(w http.ResponseWriter, r *http.Request, event record) {
-		n, _ := tries.LoadOrStore(event.ID, new(int))
-		*n.(*int)++
+		counter, _ := tries.LoadOrStore(event.ID, new(atomic.Int64))
+		n := counter.(*atomic.Int64).Add(1)
 		switch {
-		case event.ID == "1" && *n.(*int) == 1:
+		case event.ID == "1" && n == 1:
 			panic(http.ErrAbortHandler) // the connection breaks
-		case event.ID == "2" && *n.(*int) == 1:
+		case event.ID == "2" && n == 1:
 			http.Redirect(w, r, "/elsewhere", http.StatusFound)
-		case event.ID == "2" && *n.(*int) == 2:
+		case event.ID == "2" && n == 2:
 			w.WriteHeader(http.StatusUnauthorized)
-		case event.ID == "3" && *n.(*int) == 1:
+		case event.ID == "3" && n == 1:
 			w.Header().Set("Retry-After", "1")
 			w.WriteHeader(http.StatusServiceUnavailable)
-		case event.ID == "4" && *n.(*int) == 1:
+		case event.ID == "4" && n == 1:
 			time.Sleep(time.Second) // longer than the timeout
 		case event.ID == "5":
 			w.WriteHeader(http.StatusAccepted)
