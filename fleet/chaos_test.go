@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -13,6 +14,7 @@ import (
 
 var (
 	chaosTime = flag.Duration("chaos", 10*time.Second, "how long members and nodes are killed and paused")
+	chaosTrip = flag.Duration("chaos.trip", 0, "round trip between the members and NATS")
 	chaosSeed = flag.Uint64("chaos.seed", 0, "of the faults; 0: a random one")
 )
 
@@ -29,17 +31,25 @@ func TestChaos(t *testing.T) {
 	if seed == 0 {
 		seed = rand.Uint64()
 	}
-	t.Logf("-chaos %v -chaos.seed %d", *chaosTime, seed)
+	t.Logf("-chaos %v -chaos.seed %d -chaos.trip %v", *chaosTime, seed, *chaosTrip)
 	random := rand.New(rand.NewPCG(seed, 0))
 
 	nodes, natsURL := startCluster(t)
 	kv := newBucket(t, natsURL, 3)
 	feeds, count := serveFeeds(t), newTally()
 	sink := serveSink(t, count)
+	memberURL := natsURL
+	if *chaosTrip > 0 {
+		var slow []string
+		for _, url := range strings.Split(natsURL, ",") {
+			slow = append(slow, slowProxy(t, strings.TrimPrefix(url, "nats://"), *chaosTrip))
+		}
+		memberURL = strings.Join(slow, ",")
+	}
 	var fleet []*process
 	pauses := make(map[string]int) // by member
 	for i := range members {
-		fleet = append(fleet, startMember(t, fmt.Sprint("m", i), natsURL, sink, feeds, streams, ttl, commit))
+		fleet = append(fleet, startMember(t, fmt.Sprint("m", i), memberURL, sink, feeds, streams, ttl, commit))
 	}
 	published := 0
 	calm := func() time.Duration {

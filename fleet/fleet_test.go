@@ -125,7 +125,7 @@ func TestEnd(t *testing.T) {
 		Rebalanced: func(info RebalanceInfo) { shared <- info },
 	}
 	stop = runMember(t, later, feeds.urls(4))
-	require.Equal(t, RebalanceInfo{Members: 1}, <-shared, "there is nothing to share")
+	require.Equal(t, RebalanceInfo{Members: 1, Lists: 1}, <-shared, "there is nothing to share")
 	require.ErrorIs(t, stop(), context.Canceled)
 	require.Empty(t, acquired)
 }

@@ -10,6 +10,8 @@ func TestMain(m *testing.M) {
 	switch os.Getenv("FLEET_ROLE") {
 	case "member":
 		os.Exit(memberProcess())
+	case "bare":
+		os.Exit(bareProcess())
 	case "node":
 		os.Exit(nodeProcess())
 	}

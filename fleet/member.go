@@ -3,7 +3,9 @@ package fleet
 import (
 	"context"
 	"errors"
-	"hash/fnv"
+	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -11,24 +13,28 @@ import (
 )
 
 // member is a member for the time of one session. All of its state belongs to the
-// goroutine of run; the others send to its channels.
+// goroutine that calls serve; the others send to its channels.
 type member struct {
 	*fleet
 	*session
 	view    *view
-	workers map[string]*worker // by the keys of their leases
-	claimed uint64             // claims so far
-	active  int                // of the workers, those that are not stopped
-	orphans map[string]bool    // leases of this member without a worker
-	heard   time.Time          // when the watch has brought something
-	shared  RebalanceInfo      // as told last
-	claims  chan struct{}      // as many as may be under way at a time
+	claimed uint64          // claims so far
+	active  int             // of this session's workers, those that are not stopped
+	orphans map[string]bool // leases of this member without a worker
+	shared  RebalanceInfo   // as reported last
+	whole   bool            // the view has all that was in the bucket
+	claims  chan struct{}   // as many as may be under way at a time
 
-	background sync.WaitGroup // all goroutines but workers
-	rewatch    chan struct{}  // asks for another watch
-	entries    chan entry     // from the bucket; the zero entry: all that was there has come
-	fenced     chan fenced
-	exits      chan exit
+	fetching    map[string]bool // lists of other members
+	background  sync.WaitGroup  // all goroutines but workers
+	rewatch     chan struct{}   // asks for another watch
+	rewatching  time.Time       // when that was
+	seen        uint64          // revision of this member's record that the watch has brought,
+	behind      time.Time       // and since when that is not the last one
+	entries     chan entry      // from the bucket; the zero entry: all that was there has come
+	fenced      chan fenced
+	fetched     chan fetched
+	unreachable chan *worker
 }
 
 // fenced is what came of the deletion of a silent member's record.
@@ -38,102 +44,205 @@ type fenced struct {
 	err   error
 }
 
-const maxClaims = 16
+// fetched is a list of another member.
+type fetched struct {
+	hash string
+	keys map[string]bool
+}
+
+const (
+	maxClaims  = 256 // enough for a NATS that answers after half a second
+	maxNot     = 500 // streams that a member's record may exclude
+	notTime    = 10 * time.Minute
+	finishTime = 2 * time.Second // for handlers to return whose context has ended
+)
 
 // serve joins the fleet and takes part in it until ctx is done or the session is lost.
 func (f *fleet) serve(ctx context.Context) error {
-	s, err := f.join(ctx)
-	if err != nil {
-		return err
-	}
+	s := f.newSession(ctx)
 	m := &member{
 		fleet: f, session: s,
-		view:    newView(s.id, f.streams),
-		workers: make(map[string]*worker),
-		orphans: make(map[string]bool),
-		heard:   time.Now(),
-		claims:  make(chan struct{}, maxClaims),
-		rewatch: make(chan struct{}, 1),
-		entries: make(chan entry),
-		fenced:  make(chan fenced),
-		exits:   make(chan exit),
+		view:        newView(s.id, f.cfg.Member, f.list),
+		orphans:     make(map[string]bool),
+		claims:      make(chan struct{}, maxClaims),
+		fetching:    make(map[string]bool),
+		rewatch:     make(chan struct{}, 1),
+		entries:     make(chan entry),
+		fenced:      make(chan fenced),
+		fetched:     make(chan fetched),
+		unreachable: make(chan *worker),
 	}
 	defer m.background.Wait()
 	defer func() {
-		if s.close(ctx) != nil {
+		if s.begun() && s.close(ctx) != nil {
 			f.past = s.key()
 		}
+		s.end(lost(nil))
 	}()
-	m.background.Go(s.keep)
 	m.background.Go(m.watch)
-	// What is handled ends with ctx and with the session.
-	handling, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
+	if err := m.join(ctx); err != nil {
+		return err
+	}
+	m.background.Go(s.keep)
+	m.publish()
+	// What is handled continues for a while after ctx is done, and ends with the session.
+	handling, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer cancel(lost(nil))
 	defer context.AfterFunc(s.ctx, func() { cancel(context.Cause(s.ctx)) })()
-	return m.run(handling)
+	return m.run(ctx, handling, cancel)
 }
 
-// run decides what this member reads. It returns when all of its workers have.
-func (m *member) run(ctx context.Context) error {
-	defer func() {
-		for len(m.workers) > 0 {
-			delete(m.workers, (<-m.exits).key)
-		}
-	}()
-	tick := time.NewTicker(m.session.ttl / 20)
-	defer tick.Stop()
-	ready, done := false, ctx.Done()
-	for {
+// join makes this session a member, once its view is whole and it is certain that it may
+// write all that a member writes: until then the others share its streams.
+func (m *member) join(ctx context.Context) error {
+	waits := newWait(pause, maxPause)
+	for !m.whole {
 		select {
 		case e := <-m.entries:
-			ready = m.take(e) || ready
+			m.take(e)
+		case x := <-m.exits:
+			m.exited(x)
+		case <-m.changed:
+			m.setList()
+		case <-m.session.ctx.Done():
+			return context.Cause(m.session.ctx)
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	for {
+		err := m.tryJoin(ctx)
+		if err == nil || fatal(err) || ctx.Err() != nil || m.session.ctx.Err() != nil {
+			return err
+		}
+		delay := waits.NextBackOff()
+		if permanent(err) {
+			delay = max(delay, badPause)
+		}
+		m.kv.report(op{name: "join"}, err, delay)
+		if err := sleep(ctx, delay); err != nil {
+			return err
+		}
+	}
+}
+
+func (m *member) tryJoin(ctx context.Context) error {
+	if m.past != "" { // others would count two members, for a TTL
+		if _, err := m.kv.del(ctx, op{name: "leave", once: true}, m.past, anyRevision); err != nil {
+			return err
+		}
+		m.past = ""
+	}
+	for key, value := range map[string]any{leasePrefix + probe: leaseRecord{}, positionPrefix + probe: positionRecord{}} {
+		if err := m.kv.probe(ctx, key, encode(value)); err != nil {
+			return err
+		}
+	}
+	m.session.record = memberRecord{
+		Beat: m.session.record.Beat, Member: m.cfg.Member, TTL: m.session.ttl, Not: m.excludes(),
+		List: m.list.hash, Listed: len(m.list.streams), Parts: m.list.parts,
+	}
+	return m.begin(ctx)
+}
+
+// publish writes this member's list to the bucket, and deletes old ones.
+func (m *member) publish() {
+	list, used := m.list, map[string]bool{m.list.hash: true}
+	for _, p := range m.view.peers {
+		used[p.list] = true
+	}
+	m.background.Go(func() {
+		err := m.kv.publish(m.session.ctx, list)
+		if err == nil {
+			err = m.kv.sweep(m.session.ctx, used)
+		}
+		if err != nil && m.session.ctx.Err() == nil {
+			m.kv.report(op{name: "list"}, err, 0)
+		}
+	})
+}
+
+// run decides what this member reads. It returns when all of its workers have, or when those
+// that are left have had their time.
+func (m *member) run(ctx, handling context.Context, cancel context.CancelCauseFunc) error {
+	tick := time.NewTicker(m.session.ttl / 20)
+	defer tick.Stop()
+	done, drained, finished := ctx.Done(), (<-chan time.Time)(nil), (<-chan time.Time)(nil)
+	for {
+		if done != nil {
+			m.balance(handling)
+		}
+		select {
+		case e := <-m.entries:
+			m.take(e)
 		case x := <-m.exits:
 			m.exited(x)
 		case x := <-m.fenced:
 			m.fencedOff(x)
+		case x := <-m.fetched:
+			m.takeList(x)
+		case w := <-m.unreachable:
+			m.giveBack(w)
+		case <-m.changed:
+			m.setList()
 		case <-tick.C:
+			m.view.expire(time.Now())
 			m.fence()
 			m.checkWatch()
+			m.fetchLists()
+			m.checkExcludes()
 		case <-done:
-			m.background.Go(m.leave)
 			done = nil
+			m.draining.Store(true)
+			m.change(func(r *memberRecord) { r.Leaving = true })
 			for _, w := range m.workers {
 				w.stop(nil)
 			}
-		}
-		switch {
-		case m.session.ctx.Err() != nil:
+			drained = time.After(m.cfg.Drain)
+		case <-drained:
+			cancel(context.Cause(ctx))
+			finished = time.After(finishTime)
+		case <-finished:
+			return nil // NATS is away, or a handler ignores its context
+		case <-m.session.ctx.Done():
 			return context.Cause(m.session.ctx)
-		case done == nil && len(m.workers) == 0:
+		}
+		if done == nil && len(m.workers) == 0 {
 			return nil
-		case ready && done != nil: // else what is there goes, and nothing new comes
-			m.balance(ctx)
 		}
 	}
 }
 
-// take takes in an entry and all that wait behind it, and reports whether the view is whole.
-func (m *member) take(e entry) (ready bool) {
-	m.heard = time.Now()
+// take takes in an entry and all that wait after it.
+func (m *member) take(e entry) {
 	for {
 		if e.key == "" {
-			ready = true
+			m.whole, m.rewatching = true, time.Time{}
+		} else {
+			m.apply(e)
 		}
-		m.apply(e)
 		select {
 		case e = <-m.entries:
 		default:
-			return ready
+			return
 		}
 	}
 }
 
 func (m *member) apply(e entry) {
-	m.view.apply(e, time.Now(), m.session.ttl)
+	if err := m.view.apply(e, time.Now(), m.session.ttl); err != nil {
+		m.kv.report(op{"watch", m.list.streams[e.key], false}, fmt.Errorf("fleet: %s is no record of a fleet, and is replaced: %w", e.key, err), 0)
+	}
 	if m.view.dead[m.session.id] {
-		m.end(ErrLeaseLost)
+		m.end(lost(errors.New("fleet: another member has deleted this member's record")))
 	}
 	m.checkOrphan(e.key)
+	// Another one has written to a lease of this member: a person, say, who has set the position.
+	if w := m.workers[e.key]; w != nil && w.member == m {
+		if l := m.view.leases[e.key]; l.session != m.session.id && l.revision > w.held.Load() && w.held.Load() != 0 {
+			w.stop(lost(errors.New("fleet: the lease was taken away")))
+		}
+	}
 }
 
 // checkOrphan notes a lease that this member has and does not use: the answer to its claim
@@ -147,69 +256,217 @@ func (m *member) checkOrphan(key string) {
 }
 
 // balance gives streams away, or takes some, until this member has its share.
-func (m *member) balance(ctx context.Context) {
-	info, rank, ok := m.view.share()
-	if !ok {
+func (m *member) balance(handling context.Context) {
+	p := m.view.makePlan()
+	if !p.ok {
 		return
 	}
-	if info != m.shared {
-		m.shared = info
-		call(m.trace.Rebalanced, info)
+	if p.info != m.shared {
+		m.shared = p.info
+		call(m.trace.Rebalanced, p.info)
 	}
 	for key := range m.orphans {
-		m.start(ctx, key)
+		m.start(handling, key)
 	}
-	if m.active > info.Share {
-		for _, w := range m.workers {
-			if !w.stopped && m.active > info.Share {
-				w.stopped = true
-				w.stop(nil)
-				m.active--
+	if m.active == p.info.Share && len(p.classes) == 0 {
+		return
+	}
+	have := map[string]int{"": m.active}
+	if len(p.classes) > 0 {
+		clear(have)
+		for key, w := range m.workers {
+			if w.member == m && !w.stopped {
+				have[p.classes[key]]++
 			}
 		}
 	}
-	// First those that no other member tries first.
-	for _, first := range []bool{true, false} {
+	for key, w := range m.workers {
+		class := p.classes[key]
+		if w.member == m && !w.stopped && (have[class] > p.quota[class] || !m.list.has(key)) {
+			have[class]--
+			m.stopWorker(w, nil)
+		}
+	}
+	// First those that wait for this member, then those that no other member tries first.
+	for _, pick := range []func(key string) bool{
+		m.view.mine,
+		func(key string) bool { return spread(key)%p.info.Members == p.rank },
+		func(key string) bool { return true },
+	} {
 		for key := range m.view.free {
-			if m.active >= info.Share {
-				return
+			class := p.classes[key]
+			if m.workers[key] == nil && have[class] < p.quota[class] && pick(key) {
+				have[class]++
+				m.start(handling, key)
 			}
-			if m.workers[key] == nil && (spread(key)%info.Members == rank) == first {
-				m.start(ctx, key)
+			if m.active >= p.info.Share {
+				return
 			}
 		}
 	}
 }
 
-// spread returns a number that is as good as random for each key.
-func spread(key string) int {
-	h := fnv.New32a()
-	_, _ = h.Write([]byte(key))
-	return int(h.Sum32() >> 1)
+func (m *member) stopWorker(w *worker, cause error) {
+	if !w.stopped {
+		w.stopped = true
+		m.active--
+	}
+	w.stop(cause)
 }
 
 // start makes a worker that tries to get a stream, and reads it.
-func (m *member) start(ctx context.Context, key string) {
+func (m *member) start(handling context.Context, key string) {
+	if m.workers[key] != nil {
+		return
+	}
 	m.claimed++
-	w := newWorker(ctx, m, key, m.view.leases[key], m.claimed)
+	w := newWorker(handling, m, key, m.view.leases[key], m.claimed)
 	m.workers[key] = w
 	m.active++
 	delete(m.view.free, key)
 	delete(m.orphans, key)
-	go func() { m.exits <- w.run() }()
+	go w.work()
 }
 
 // exited takes in what a worker has left.
 func (m *member) exited(x exit) {
-	if !m.workers[x.key].stopped {
-		m.active--
+	w := x.worker
+	delete(m.workers, w.key)
+	if x.failed {
+		m.failures[w.key]++
+	} else {
+		delete(m.failures, w.key)
 	}
-	delete(m.workers, x.key)
-	if x.lease.key != "" {
-		m.apply(x.lease)
+	if w.member == m {
+		if !w.stopped {
+			m.active--
+		}
+		if x.lease.key != "" {
+			m.apply(x.lease)
+		}
+	} else {
+		m.checkExcludes() // it was running since before this session
 	}
-	m.view.refresh(x.key)
-	m.checkOrphan(x.key)
+	m.view.refresh(w.key)
+	m.checkOrphan(w.key)
+}
+
+// setList takes the list that the program has sent last.
+func (m *member) setList() {
+	m.list = newList(*m.latest.Load())
+	m.view.setList(m.list)
+	for key, w := range m.workers {
+		if w.member == m && !m.list.has(key) {
+			m.stopWorker(w, nil)
+		}
+	}
+	if !m.begun() {
+		return // it is not a member yet
+	}
+	m.change(func(r *memberRecord) {
+		r.List, r.Listed, r.Parts = m.list.hash, len(m.list.streams), m.list.parts
+	})
+	m.publish()
+}
+
+// giveBack leaves a stream that this member cannot reach to one that may.
+func (m *member) giveBack(w *worker) {
+	if w.member != m || w.stopped || len(m.excluded) >= maxNot || !m.view.others(w.key) {
+		return
+	}
+	m.excluded[w.key] = time.Now().Add(notTime)
+	m.change(func(r *memberRecord) { r.Not = m.excludes() })
+	m.stopWorker(w, ErrUnreachable)
+}
+
+// excludes returns the keys of the streams that this member cannot take: those that it
+// has given back, and those whose handler has not returned since before the session.
+func (m *member) excludes() []string {
+	keys := slices.Collect(maps.Keys(m.excluded))
+	for key, w := range m.workers {
+		if w.member != m && len(keys) < maxNot {
+			keys = append(keys, key)
+		}
+	}
+	slices.Sort(keys)
+	return slices.Compact(keys)
+}
+
+// checkExcludes has the record say what excludes returns now.
+func (m *member) checkExcludes() {
+	now := time.Now()
+	for key, until := range m.excluded {
+		if now.After(until) {
+			delete(m.excluded, key)
+		}
+	}
+	if self := m.view.peers[m.session.id]; self != nil && self.revision != 0 {
+		keys := m.excludes()
+		if len(keys) != len(self.not) || slices.ContainsFunc(keys, func(key string) bool { return !self.not[key] }) {
+			m.change(func(r *memberRecord) { r.Not = keys })
+		}
+	}
+}
+
+// fetchLists gets the lists of other members that are not known yet.
+func (m *member) fetchLists() {
+	for _, p := range m.view.peers {
+		hash, parts := p.list, p.parts
+		if !p.sharing() || hash == "" || hash == m.list.hash || m.view.lists[hash] != nil || m.fetching[hash] {
+			continue
+		}
+		m.fetching[hash] = true
+		m.background.Go(func() {
+			waits := newWait(pause, maxPause)
+			keys, err := m.kv.fetch(m.session.ctx, hash, parts)
+			for tries := 0; err != nil && tries < 8; tries++ {
+				delay := waits.NextBackOff()
+				if tries > 2 { // it may just be on its way
+					m.kv.report(op{name: "list"}, err, delay)
+				}
+				if sleep(m.session.ctx, delay) != nil {
+					return
+				}
+				keys, err = m.kv.fetch(m.session.ctx, hash, parts)
+			}
+			select {
+			case m.fetched <- fetched{hash, keys}:
+			case <-m.session.ctx.Done():
+			}
+		})
+	}
+}
+
+func (m *member) takeList(x fetched) {
+	delete(m.fetching, x.hash)
+	if x.keys == nil {
+		return // it is tried again
+	}
+	used := make(map[string]bool)
+	name := ""
+	for _, p := range m.view.peers {
+		used[p.list] = true
+		if p.list == x.hash {
+			name = p.name
+		}
+	}
+	maps.DeleteFunc(m.view.lists, func(hash string, _ map[string]bool) bool { return !used[hash] })
+	m.view.lists[x.hash], m.view.plan = x.keys, nil
+	more, missing := 0, 0
+	for key := range x.keys {
+		if !m.list.has(key) {
+			more++
+		}
+	}
+	for key := range m.list.streams {
+		if !x.keys[key] {
+			missing++
+		}
+	}
+	if more+missing > 0 {
+		m.kv.report(op{name: "list"}, fmt.Errorf(
+			"fleet: the list of member %q has %d streams that the list of this member has not, and lacks %d", name, more, missing), 0)
+	}
 }
 
 // fence deletes the records of members that were silent for their TTL, after which they
@@ -220,7 +477,7 @@ func (m *member) fence() {
 		p.fencing = true
 		revision := p.revision
 		m.background.Go(func() {
-			found, err := m.fleet.kv.fence(m.session.ctx, memberPrefix+id, revision)
+			found, err := m.kv.fence(m.session.ctx, memberPrefix+id, revision)
 			select {
 			case m.fenced <- fenced{id, found, err}:
 			case <-m.session.ctx.Done():
@@ -239,55 +496,5 @@ func (m *member) fencedOff(x fenced) {
 		m.apply(x.found)
 	case errors.Is(x.err, jetstream.ErrInvalidKey):
 		m.view.bury(x.id) // no member has such a name
-	}
-}
-
-// watch sends what is in the bucket, and what comes, but for positions.
-func (m *member) watch() {
-	for m.session.ctx.Err() == nil {
-		watcher, err := m.fleet.kv.WatchFiltered(m.session.ctx, []string{memberPrefix + "*", leasePrefix + "*"})
-		if err == nil {
-			m.forward(watcher)
-		}
-		_ = sleep(m.session.ctx, pause)
-	}
-}
-
-// checkWatch asks for another watch where this one has brought nothing for most of a TTL,
-// not even this member's own record, which is written three times in each.
-func (m *member) checkWatch() {
-	if time.Since(m.heard) < m.session.ttl*3/4 {
-		return
-	}
-	m.heard = time.Now()
-	select {
-	case m.rewatch <- struct{}{}:
-	default: // the last one is still to come
-	}
-}
-
-// forward sends what a watcher sees, until it ends or another one is asked for.
-func (m *member) forward(watcher jetstream.KeyWatcher) {
-	defer drain(watcher)
-	for {
-		select {
-		case e, ok := <-watcher.Updates():
-			if !ok {
-				return
-			}
-			next := entry{} // behind the last of what was there
-			if e != nil {
-				next = entryOf(e)
-			}
-			select {
-			case m.entries <- next:
-			case <-m.session.ctx.Done():
-				return
-			}
-		case <-m.rewatch:
-			return
-		case <-m.session.ctx.Done():
-			return
-		}
 	}
 }

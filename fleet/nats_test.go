@@ -77,3 +77,9 @@ func nodeProcess() int {
 	node.WaitForShutdown()
 	return 0
 }
+
+// bucketNamed makes one of several buckets of a node.
+func bucketNamed(t testing.TB, node *server.Server, name string) jetstream.KeyValue {
+	kv, _, _ := makeBucket(t, node.ClientURL(), jetstream.KeyValueConfig{Bucket: name})
+	return kv
+}

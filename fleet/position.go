@@ -4,13 +4,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
+
+	"github.com/lastevent/sse"
 )
 
-// A position is where a stream goes on, as this member holds it: what is in the bucket,
-// and what was handled since.
+// A position is where a stream resumes, as this member knows it: what is in the bucket, and
+// what was handled since.
 type position struct {
 	w   *worker
 	key string
@@ -18,50 +19,72 @@ type position struct {
 	mu       sync.Mutex
 	record   positionRecord // in the bucket
 	revision uint64
-	resumed  bool        // id is where the stream goes on
+	resumed  bool        // id is where the stream resumes
+	base     string      // where it resumed, or what was committed since
 	id       string      // handled
-	events   int         // handled and not committed
+	events   int         // handled since the last commit, also those that left the ID as it was
 	since    time.Time   // when the first of them was
-	timer    *time.Timer // for the next commit
-	err      error       // ErrLeaseLost, once a commit has failed
+	event    time.Time   // when the last of them was
+	timer    *time.Timer // for the next commit; nil until it is needed
+	armed    bool        // it runs
+	closed   bool
+	err      error // ErrLeaseLost, once a commit has failed
 }
 
-// openPosition reads the position, and writes it again under the lease: what a member
-// still tries to commit under an earlier one fails from then on.
-func (w *worker) openPosition(fence uint64) (*position, error) {
+// A junkError is a position that is none. Only a person knows where the stream should resume.
+type junkError struct {
+	key string
+	err error
+}
+
+func (e *junkError) Error() string { return fmt.Sprintf("fleet: %s is no position: %v", e.key, e.err) }
+
+func (e *junkError) Unwrap() error { return e.err }
+
+// openPosition reads the position, and writes it again under the lease with the given
+// token: what a member still tries to commit under an earlier one fails from then on. The
+// token of a position that was copied from another bucket says nothing about the leases of
+// this one, but the next tokens are to be larger.
+func (w *worker) openPosition(token uint64) (*position, error) {
 	p := &position{w: w, key: positionKey(w.stream)}
-	for {
-		old, err := w.fleet.kv.get(w.ctx, p.key)
-		if err == nil {
-			p.record = positionRecord{Stream: w.stream}
-			if !old.deleted {
-				if err := json.Unmarshal(old.value, &p.record); err != nil {
-					return nil, fmt.Errorf("fleet: %s is no position: %w", p.key, err)
-				}
-			}
-			if p.record.Fence > fence {
-				return nil, errTaken
-			}
-			p.record.Fence = fence
-			old, err = w.fleet.kv.put(w.ctx, p.key, encode(p.record), old.revision)
+	wait := newWait(pause/4, maxPause)
+	old, err := w.kv.get(w.ctx, p.key)
+	for range maxLookups {
+		if err != nil {
+			return nil, err
 		}
+		p.record = positionRecord{}
+		if !old.deleted {
+			if err := json.Unmarshal(old.value, &p.record); err != nil {
+				return nil, &junkError{p.key, err}
+			}
+		}
+		if p.record.Bucket != w.session.epoch {
+			p.record.Bucket, p.record.Lift = w.session.epoch, 0
+			if p.record.Fence >= token {
+				p.record.Lift = p.record.Fence - token + 1
+			}
+		} else if p.record.Fence > token+p.record.Lift {
+			return nil, fmt.Errorf("fleet: %s was written under a later lease: %w", p.key, errTaken)
+		}
+		p.record.Stream, p.record.Fence, p.record.Down = w.stream, token+p.record.Lift, false
+		old, err = w.kv.put(w.ctx, op{"position", w.stream, true}, p.key, encode(p.record), old.revision)
 		if err == nil {
-			p.revision = old.revision
-			p.timer = time.AfterFunc(time.Hour, p.due)
-			p.timer.Stop()
+			p.revision, p.event = old.revision, p.record.Event
 			return p, nil
 		}
-		if fatal(err) {
+		if err != errTaken && err != errGone {
 			return nil, err
 		}
 		// The member before has committed meanwhile, or the replica that answered is behind.
-		if err := sleep(w.ctx, pause); err != nil {
-			return nil, err
+		if err = sleep(w.ctx, wait.NextBackOff()); err == nil && old.key == "" {
+			old, err = w.kv.get(w.ctx, p.key)
 		}
 	}
+	return nil, fmt.Errorf("fleet: %s: %w", p.key, errTaken)
 }
 
-// resume makes req go on behind what was handled, or else where the bucket says, or else
+// resume makes req resume after what was handled, or else where the bucket says, or else
 // where the request itself does.
 func (p *position) resume(req *http.Request) {
 	p.mu.Lock()
@@ -72,6 +95,7 @@ func (p *position) resume(req *http.Request) {
 		if p.record.Committed {
 			p.id = p.record.LastEventID
 		}
+		p.base = p.id
 	}
 	req.Header.Set("Last-Event-ID", p.id)
 }
@@ -82,75 +106,103 @@ func (p *position) lastEventID() string {
 	return p.id
 }
 
-// handled notes that the event behind which the ID is id was handled, and commits it
-// if that is due. It fails where the lease is lost.
+// handled notes that the event after which the ID is id was handled, and commits it if that
+// is due. It fails if the lease is lost.
 func (p *position) handled(id string) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !sendable(id) {
+	if !sse.Resumable(id) {
 		id = p.id // early rather than not at all
 	}
+	p.event = time.Now()
 	if p.events == 0 {
-		if id == p.id {
-			return p.err
-		}
-		p.since = time.Now()
-		if interval := p.w.cfg.Commit.Interval; interval > 0 {
-			p.timer.Reset(interval)
-		}
+		p.since = p.event
 	}
-	p.id = id
 	p.events++
-	if limit := p.w.cfg.Commit.Events; limit > 0 && p.events >= limit {
-		p.commit()
+	p.id = id
+	if !p.moved() {
+		return p.err // there is nothing to write yet, but the events count
+	}
+	policy := p.w.cfg.Commit
+	left := policy.Interval - time.Since(p.since)
+	switch {
+	case policy.Events > 0 && p.events >= policy.Events, policy.Interval > 0 && left <= 0:
+		p.commit(false)
+	case policy.Interval > 0 && !p.armed:
+		p.armed = true
+		if p.timer == nil {
+			p.timer = time.AfterFunc(left, p.due)
+		} else {
+			p.timer.Reset(left)
+		}
 	}
 	return p.err
 }
 
-// due commits when the time has come, be it that there is no further event.
-func (p *position) due() {
+// moved reports whether the position is another one than that in the bucket.
+func (p *position) moved() bool { return p.id != p.base }
+
+// due commits when the time has come, even if there is no further event.
+func (p *position) due() { p.write(false) }
+
+// flush writes the position, even if it has not moved, for what it says of the connection.
+func (p *position) flush() { p.write(true) }
+
+func (p *position) write(always bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.commit(); p.err != nil {
+	if p.closed {
+		return
+	}
+	if p.commit(always); p.err != nil {
 		p.w.stop(p.err)
 	}
 }
 
-// commit writes what was handled, and waits for NATS as long as the leases hold.
-func (p *position) commit() {
-	if p.events == 0 || p.err != nil {
+// commit writes what was handled, and waits for NATS as long as the leases are valid.
+func (p *position) commit(always bool) {
+	if !p.moved() && !always || p.err != nil {
 		return
 	}
 	next := p.record
-	next.Committed, next.LastEventID, next.Lag = true, p.id, time.Since(p.since)
-	now, err := entry{}, ErrLeaseLost
-	if p.w.valid() {
-		now, err = p.w.fleet.kv.put(p.w.session.ctx, p.key, encode(next), p.revision)
+	next.health = p.w.conn.current(p.event, next.health)
+	moved := p.moved()
+	if moved {
+		next.Committed, next.LastEventID, next.Lag = true, p.id, time.Since(p.since)
 	}
-	if err != nil {
-		p.err = ErrLeaseLost
+	if !p.w.valid() {
+		p.err = p.w.why()
 		return
 	}
-	p.timer.Stop()
-	p.record, p.revision, p.events = next, now.revision, 0
-	call(p.w.trace.Committed, StreamInfo{Stream: p.w.stream, LastEventID: p.id})
+	now, err := p.w.kv.put(p.w.session.ctx, op{name: "commit", stream: p.w.stream}, p.key, encode(next), p.revision)
+	if err != nil {
+		p.err = lost(err)
+		return
+	}
+	p.record, p.revision = next, now.revision
+	if moved {
+		p.disarm()
+		p.base, p.events = p.id, 0
+		call(p.w.trace.Committed, StreamInfo{Stream: p.w.stream, LastEventID: p.id})
+	}
+}
+
+func (p *position) disarm() {
+	if p.timer != nil {
+		p.timer.Stop()
+	}
+	p.armed = false
 }
 
 // close commits what is left. From then on nothing is.
 func (p *position) close() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.commit()
-	p.timer.Stop()
+	p.commit(false)
+	p.disarm()
+	p.closed = true
 	if p.err == nil && !p.w.valid() {
-		p.err = ErrLeaseLost
+		p.err = p.w.why()
 	}
 	return p.err
-}
-
-// sendable reports whether a Last-Event-ID header can carry id, as package sse has it.
-func sendable(id string) bool {
-	return len(id) <= 8<<10 && strings.IndexFunc(id, func(r rune) bool {
-		return r < ' ' && r != '\t' || r == 0x7f
-	}) < 0
 }

@@ -83,7 +83,8 @@ func runFromEnv(ctx context.Context) error {
 	ttl, err1 := time.ParseDuration(os.Getenv("FLEET_TTL"))
 	events, err2 := strconv.Atoi(os.Getenv("FLEET_COMMIT"))
 	streams, err3 := strconv.Atoi(os.Getenv("FLEET_STREAMS"))
-	conn, err4 := nats.Connect(os.Getenv("FLEET_NATS"), nats.MaxReconnects(-1), nats.RetryOnFailedConnect(true), nats.ReconnectWait(100*time.Millisecond))
+	conn, err4 := nats.Connect(os.Getenv("FLEET_NATS"), nats.MaxReconnects(-1), nats.RetryOnFailedConnect(true), nats.ReconnectWait(100*time.Millisecond),
+		nats.IgnoreDiscoveredServers(), nats.Timeout(10*time.Second)) // it may be behind a proxy
 	interval, err5 := time.ParseDuration(os.Getenv("FLEET_INTERVAL"))
 	if err := errors.Join(err1, err2, err3, err4, err5); err != nil {
 		return err
@@ -99,8 +100,7 @@ func runFromEnv(ctx context.Context) error {
 	sink := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 100}}
 	post := func(ctx context.Context, what, stream, id string, token uint64) error {
 		form := url.Values{"member": {name}, "stream": {stream}, "id": {id}, "token": {strconv.FormatUint(token, 10)}}
-		// What is under way when the member is told to stop is brought to its end: it counts.
-		req, err := http.NewRequestWithContext(context.WithoutCancel(ctx), http.MethodPost, os.Getenv("FLEET_SINK")+what, strings.NewReader(form.Encode()))
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, os.Getenv("FLEET_SINK")+what, strings.NewReader(form.Encode()))
 		if err != nil {
 			return err
 		}
@@ -127,10 +127,10 @@ func runFromEnv(ctx context.Context) error {
 			return post(ctx, "/event", stream, ev.LastEventID, FencingToken(ctx))
 		},
 		Trace: &Trace{
-			Acquired:    func(info StreamInfo) { _ = post(ctx, "/lease", info.Stream, "", info.Token) },
+			Acquired:    func(info StreamInfo) { _ = post(context.WithoutCancel(ctx), "/lease", info.Stream, "", info.Token) },
 			StreamError: func(info StreamInfo) { logLine(info.Stream, info.Err) },
 			Rebalanced:  func(info RebalanceInfo) { logLine(fmt.Sprintf("%+v", info)) },
-			Lost: func(info StreamInfo) {
+			Released: func(info StreamInfo) {
 				if info.Err != nil {
 					logLine("lost", info.Stream, info.Err)
 				}

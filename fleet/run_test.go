@@ -34,6 +34,9 @@ func TestConfigErrors(t *testing.T) {
 		{"fleet: Config.LeaseTTL is -1s, less than 100ms", Config{KV: kv, Handle: handle, LeaseTTL: -time.Second}},
 		{"fleet: Config.Commit is negative: {Events:-1 Interval:0s}", Config{KV: kv, Handle: handle, Commit: CommitPolicy{Events: -1}}},
 		{"fleet: Config.Commit is negative: {Events:0 Interval:-1ns}", Config{KV: kv, Handle: handle, Commit: CommitPolicy{Interval: -1}}},
+		{"fleet: Config.MaxAttempts, HandlerTimeout or OpensPerHost is negative", Config{KV: kv, Handle: handle, MaxAttempts: -1}},
+		{"fleet: Config.MaxAttempts, HandlerTimeout or OpensPerHost is negative", Config{KV: kv, Handle: handle, HandlerTimeout: -1}},
+		{"fleet: Config.MaxAttempts, HandlerTimeout or OpensPerHost is negative", Config{KV: kv, Handle: handle, OpensPerHost: -1}},
 		{`fleet: the bucket "forgetful" forgets what is older than 1h0m0s, positions too`, Config{KV: forgetful, Handle: handle}},
 	} {
 		require.EqualError(t, Run(t.Context(), test.cfg, nil), test.want)

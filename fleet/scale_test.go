@@ -73,13 +73,10 @@ func viewSize() float64 {
 		return float64(m.HeapAlloc)
 	}
 	before := heap()
-	f := &fleet{streams: make(map[string]string, n)}
-	for _, url := range feedURLs("https://example.com/a/stream/of/usual/length", n) {
-		f.streams[leaseKey(url)] = url
-	}
-	v := newView("self", f.streams)
+	own := newList(feedURLs("https://example.com/a/stream/of/usual/length", n))
+	v := newView("self", "self", own)
 	v.see(alive("other", 1))
-	for _, url := range f.streams {
+	for _, url := range own.streams {
 		v.see(leased(url, "other", 2))
 	}
 	size := (heap() - before) / n

@@ -2,6 +2,10 @@ package fleet
 
 import (
 	"context"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -62,6 +66,10 @@ func (k *troubled) Get(ctx context.Context, key string) (jetstream.KeyValueEntry
 	return k.seen, nil
 }
 
+func testStore(kv jetstream.KeyValue) store {
+	return store{KeyValue: kv, patience: time.Second, trouble: func(TroubleInfo) {}}
+}
+
 // TestStore: what became of a write is known at its end, whatever went wrong.
 func TestStore(t *testing.T) {
 	node := startNode(t, server.Options{})
@@ -82,12 +90,12 @@ func TestStore(t *testing.T) {
 			in := func() store { // the same trouble for each write
 				trouble := test.trouble
 				trouble.KeyValue = real
-				return store{&trouble, time.Second}
+				return testStore(&trouble)
 			}
 			const key = "lease.key"
-			one, err := in().put(ctx, key, []byte("one"), 0)
+			one, err := in().put(ctx, op{}, key, []byte("one"), 0)
 			require.NoError(t, err)
-			two, err := in().put(ctx, key, []byte("two"), one.revision)
+			two, err := in().put(ctx, op{}, key, []byte("two"), one.revision)
 			require.NoError(t, err)
 			require.Greater(t, two.revision, one.revision)
 			there, err := real.Get(ctx, key)
@@ -95,23 +103,23 @@ func TestStore(t *testing.T) {
 			require.Equal(t, two, entryOf(there))
 
 			for _, late := range []uint64{0, one.revision} { // somebody else was faster
-				found, err := in().put(ctx, key, []byte("three"), late)
+				found, err := in().put(ctx, op{}, key, []byte("three"), late)
 				require.Equal(t, errTaken, err)
 				require.Equal(t, two, found)
 			}
-			found, err := in().del(ctx, key, one.revision)
+			found, err := in().del(ctx, op{}, key, one.revision)
 			require.Equal(t, errTaken, err)
 			require.Equal(t, two, found)
 
-			gone, err := in().del(ctx, key, two.revision)
+			gone, err := in().del(ctx, op{}, key, two.revision)
 			require.NoError(t, err)
 			require.True(t, gone.deleted)
 			_, err = real.Get(ctx, key)
 			require.ErrorIs(t, err, jetstream.ErrKeyNotFound, "it is really deleted")
-			again, err := in().put(ctx, key, []byte("again"), 0)
+			again, err := in().put(ctx, op{}, key, []byte("again"), 0)
 			require.NoError(t, err)
 			require.NoError(t, real.Delete(ctx, key))
-			_, err = in().put(ctx, key, []byte("late"), again.revision)
+			_, err = in().put(ctx, op{}, key, []byte("late"), again.revision)
 			require.Equal(t, errTaken, err, "a deletion is a write, too")
 		})
 	}
@@ -121,15 +129,15 @@ func TestStore(t *testing.T) {
 func TestOldReplica(t *testing.T) {
 	node := startNode(t, server.Options{})
 	real := newBucket(t, node.ClientURL(), 1)
-	s := store{real, time.Second}
-	one, err := s.put(t.Context(), "lease.key", []byte("one"), 0)
+	s := testStore(real)
+	one, err := s.put(t.Context(), op{}, "lease.key", []byte("one"), 0)
 	require.NoError(t, err)
 	old, err := real.Get(t.Context(), "lease.key")
 	require.NoError(t, err)
-	two, err := s.put(t.Context(), "lease.key", []byte("two"), one.revision)
+	two, err := s.put(t.Context(), op{}, "lease.key", []byte("two"), one.revision)
 	require.NoError(t, err)
-	s = store{&troubled{KeyValue: real, refuse: 1, behind: true, seen: old}, time.Second}
-	three, err := s.put(t.Context(), "lease.key", []byte("three"), two.revision)
+	s = testStore(&troubled{KeyValue: real, refuse: 1, behind: true, seen: old})
+	three, err := s.put(t.Context(), op{}, "lease.key", []byte("three"), two.revision)
 	require.NoError(t, err)
 	require.Greater(t, three.revision, two.revision)
 }
@@ -140,12 +148,20 @@ func TestFence(t *testing.T) {
 	kv := newBucket(t, node.ClientURL(), 1)
 	f, err := newFleet(Config{KV: kv, Handle: counting(kv, "", newTally()).Handle}, nil)
 	require.NoError(t, err)
-	s, err := f.join(t.Context())
-	require.NoError(t, err)
+	require.NoError(t, f.checkBucket(t.Context()))
+	s := f.newSession(t.Context())
+	s.record = memberRecord{Member: "a", TTL: s.ttl}
+	require.NoError(t, s.begin(t.Context()))
 	defer s.close(t.Context())
 	m := &member{fleet: f, session: s}
 	open := func(fence uint64) (*position, error) {
-		return newWorker(t.Context(), m, leaseKey("a"), lease{}, 1).openPosition(fence)
+		w := newWorker(t.Context(), m, leaseKey("a"), lease{}, 1)
+		w.stream = "a"
+		p, err := w.openPosition(fence)
+		if err == nil {
+			p.resume(httptest.NewRequest(http.MethodGet, "/", nil))
+		}
+		return p, err
 	}
 	earlier, err := open(10)
 	require.NoError(t, err)
@@ -154,10 +170,10 @@ func TestFence(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "1", later.record.LastEventID)
 	require.True(t, s.valid(), "the member believes in its lease")
-	require.Equal(t, ErrLeaseLost, earlier.handled("2"))
-	require.Equal(t, ErrLeaseLost, earlier.close())
+	require.ErrorIs(t, earlier.handled("2"), ErrLeaseLost)
+	require.ErrorIs(t, earlier.close(), ErrLeaseLost)
 	_, err = open(10)
-	require.Equal(t, errTaken, err, "and it does not get the position back")
+	require.ErrorIs(t, err, errTaken, "and it does not get the position back")
 	require.NoError(t, later.handled("3"))
 	status, err := ReadStatus(t.Context(), kv)
 	require.NoError(t, err)
@@ -196,4 +212,47 @@ func TestSilentWatch(t *testing.T) {
 	feeds.publish(1)
 	runMember(t, counting(kv, "a", count), feeds.urls(1))
 	eventually(t, 10*time.Second, "handled", func() bool { return count.done(1, 1) })
+}
+
+// stuck is a bucket whose first watcher brings what is there, and nothing that comes.
+type stuck struct {
+	jetstream.KeyValue
+	watchers atomic.Int32
+}
+
+type stuckWatcher struct {
+	jetstream.KeyWatcher
+	updates chan jetstream.KeyValueEntry
+}
+
+func (w stuckWatcher) Updates() <-chan jetstream.KeyValueEntry { return w.updates }
+
+func (k *stuck) WatchFiltered(ctx context.Context, keys []string, opts ...jetstream.WatchOpt) (jetstream.KeyWatcher, error) {
+	watcher, err := k.KeyValue.WatchFiltered(ctx, keys, opts...)
+	if err != nil || !slices.Contains(keys, "$KV.fleet."+leasePrefix+"*") || k.watchers.Add(1) > 1 { // it has replaced the keys
+		return watcher, err
+	}
+	w := stuckWatcher{watcher, make(chan jetstream.KeyValueEntry, 1)}
+	go func() {
+		defer close(w.updates)
+		whole := false
+		for e := range watcher.Updates() {
+			if !whole {
+				w.updates <- e
+				whole = e == nil
+			}
+		}
+	}()
+	return w, nil
+}
+
+// TestStuckWatch: a watch that stops to bring what comes is begun anew.
+func TestStuckWatch(t *testing.T) {
+	node := startNode(t, server.Options{})
+	kv := &stuck{KeyValue: newBucket(t, node.ClientURL(), 1)}
+	feeds, count := serveFeeds(t), newTally()
+	feeds.publish(1)
+	runMember(t, counting(kv, "a", count), feeds.urls(1))
+	eventually(t, 20*time.Second, "handled", func() bool { return count.done(1, 1) })
+	require.Greater(t, kv.watchers.Load(), int32(1))
 }

@@ -74,7 +74,7 @@ func TestNATSAway(t *testing.T) {
 	cfg := counting(kv, "a", count)
 	cfg.LeaseTTL, cfg.Commit = 2*time.Second, CommitPolicy{Events: 1000}
 	lost := make(chan error, 10*streams)
-	cfg.Trace = &Trace{Lost: func(info StreamInfo) { lost <- info.Err }}
+	cfg.Trace = &Trace{Released: func(info StreamInfo) { lost <- info.Err }}
 	runMember(t, cfg, feeds.urls(streams))
 	feeds.publish(2)
 	eventually(t, 10*time.Second, "all handled", func() bool { return count.done(streams, 2) })
@@ -85,7 +85,7 @@ func TestNATSAway(t *testing.T) {
 	feeds.publish(2)
 	eventually(t, time.Second, "handled without NATS", func() bool { return count.done(streams, 4) })
 	for range streams {
-		require.Equal(t, ErrLeaseLost, <-lost)
+		require.ErrorIs(t, <-lost, ErrLeaseLost)
 	}
 	feeds.publish(2)
 	time.Sleep(cfg.LeaseTTL)
@@ -158,14 +158,14 @@ func TestFenced(t *testing.T) {
 	cfg.Trace = &Trace{
 		Acquired:  func(info StreamInfo) { tokens <- info.Token },
 		Committed: func(info StreamInfo) { committed <- info.LastEventID },
-		Lost:      func(info StreamInfo) { lost <- info.Err },
+		Released:  func(info StreamInfo) { lost <- info.Err },
 	}
 	runMember(t, cfg, feeds.urls(1))
 	require.Equal(t, "1", <-committed)
 	keys, err := kv.ListKeysFiltered(t.Context(), memberPrefix+"*")
 	require.NoError(t, err)
 	require.NoError(t, kv.Delete(t.Context(), <-keys.Keys()))
-	require.Equal(t, ErrLeaseLost, <-lost)
+	require.ErrorIs(t, <-lost, ErrLeaseLost)
 	require.Less(t, <-tokens, <-tokens)
 	feeds.publish(1)
 	eventually(t, 10*time.Second, "handled", func() bool { return count.done(1, 2) })

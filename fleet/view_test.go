@@ -10,14 +10,15 @@ import (
 var noon = time.Date(2026, time.November, 21, 12, 0, 0, 0, time.UTC)
 
 func testView(streams ...string) *view {
-	byKey := make(map[string]string)
-	for _, s := range streams {
-		byKey[leaseKey(s)] = s
-	}
-	return newView("self", byKey)
+	return newView("self", "myself", newList(streams))
 }
 
-func (v *view) see(e entry) { v.apply(e, noon, time.Second) }
+func (v *view) see(e entry) { _ = v.apply(e, noon, time.Second) }
+
+func (v *view) share() (RebalanceInfo, int, bool) {
+	p := v.makePlan()
+	return p.info, p.rank, p.ok
+}
 
 func alive(session string, revision uint64) entry {
 	return entry{key: memberPrefix + session, value: encode(memberRecord{Member: session, TTL: time.Second}), revision: revision}
@@ -38,24 +39,24 @@ func TestViewShare(t *testing.T) {
 	v.see(alive("self", 1))
 	info, _, ok := v.share()
 	require.True(t, ok)
-	require.Equal(t, RebalanceInfo{Members: 1, Streams: 7, Share: 7}, info)
+	require.Equal(t, RebalanceInfo{Members: 1, Streams: 7, Share: 7, Lists: 1}, info)
 	v.see(alive("t", 2))
 	info, _, _ = v.share()
-	require.Equal(t, RebalanceInfo{Members: 2, Streams: 7, Share: 4}, info)
+	require.Equal(t, RebalanceInfo{Members: 2, Streams: 7, Share: 4, Lists: 1}, info)
 	v.see(alive("r", 3))
 	v.see(alive("q", 4))
 	info, rank, _ := v.share() // 2, 2, 2 and 1: who is last gets one less
 	require.Equal(t, 2, rank, "q, r, self, t")
-	require.Equal(t, RebalanceInfo{Members: 4, Streams: 7, Share: 2}, info)
+	require.Equal(t, RebalanceInfo{Members: 4, Streams: 7, Share: 2, Lists: 1}, info)
 	v.see(alive("p", 5))
 	info, _, _ = v.share()
-	require.Equal(t, RebalanceInfo{Members: 5, Streams: 7, Share: 1}, info)
+	require.Equal(t, RebalanceInfo{Members: 5, Streams: 7, Share: 1, Lists: 1}, info)
 
 	v.see(entry{key: memberPrefix + "p", value: encode(memberRecord{Member: "p", TTL: time.Second, Leaving: true}), revision: 6})
 	v.see(gone(memberPrefix+"q", 7))
 	v.see(entry{key: leaseKey("a"), value: encode(leaseRecord{Stream: "a", Ended: true}), revision: 8})
 	info, _, _ = v.share()
-	require.Equal(t, RebalanceInfo{Members: 3, Streams: 6, Share: 2}, info)
+	require.Equal(t, RebalanceInfo{Members: 3, Streams: 6, Share: 2, Lists: 1}, info)
 	v.see(gone(leaseKey("a"), 9)) // an operator wants it read again
 	info, _, _ = v.share()
 	require.Equal(t, 7, info.Streams)
@@ -87,9 +88,9 @@ func TestViewFree(t *testing.T) {
 	v.see(entry{key: key, value: encode(leaseRecord{Stream: "a", Ended: true}), revision: 9})
 	require.False(t, v.free[key])
 	v.see(entry{key: key, value: []byte("junk"), revision: 10})
-	require.False(t, v.free[key])
-	v.see(leased("unknown to this member", "other", 11))
-	require.Len(t, v.leases, 1)
+	require.True(t, v.free[key], "the next lease replaces what is none")
+	v.see(leased("in no list of this member", "other", 11))
+	require.Len(t, v.free, 1)
 	v.see(gone(key, 10))
 	require.True(t, v.free[key], "who deletes knows what was there, and not yet the revision of the deletion")
 	v.see(gone(key, 9))
@@ -106,11 +107,11 @@ func TestViewSilent(t *testing.T) {
 	require.ElementsMatch(t, []string{"other", "unknown"}, v.silent(late))
 	v.peers["unknown"].fencing = true
 	require.Equal(t, []string{"other"}, v.silent(late))
-	v.apply(alive("other", 2), late, time.Second)
+	_ = v.apply(alive("other", 2), late, time.Second)
 	require.Equal(t, []string{"other"}, v.silent(late), "the same record once more is no sign of life")
-	v.apply(alive("other", 4), late, time.Second)
+	_ = v.apply(alive("other", 4), late, time.Second)
 	require.Empty(t, v.silent(late))
-	v.apply(entry{key: memberPrefix + "slow", value: encode(memberRecord{TTL: time.Minute}), revision: 5}, late, time.Second)
+	_ = v.apply(entry{key: memberPrefix + "slow", value: encode(memberRecord{TTL: time.Minute}), revision: 5}, late, time.Second)
 	require.Equal(t, []string{"other"}, v.silent(late.Add(2*time.Second)), "each by its own TTL")
 	v.see(gone(memberPrefix+"other", 0))
 	v.see(alive("other", 6))

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"strconv"
 	"time"
 )
@@ -14,7 +15,7 @@ import (
 
 const demoReplay = 600 // seconds
 
-// demoAddress is the port behind that of NATS.
+// demoAddress is the port after that of NATS.
 func demoAddress(o *options) string {
 	host, port, err := net.SplitHostPort(o.listen)
 	n, err2 := strconv.Atoi(port)
@@ -24,11 +25,13 @@ func demoAddress(o *options) string {
 	return net.JoinHostPort(host, strconv.Itoa(n+1))
 }
 
-func demoStreams(o *options) (urls []string) {
+func demoConfig(o *options) *config {
+	cfg := &config{streams: make(map[string]*stream)}
 	for i := range 8 {
-		urls = append(urls, fmt.Sprintf("http://%s/clock/%d", demoAddress(o), i+1))
+		u := &url.URL{Scheme: "http", Host: demoAddress(o), Path: fmt.Sprintf("/clock/%d", i+1)}
+		cfg.streams[u.String()] = &stream{name: u.String(), url: u}
 	}
-	return urls
+	return cfg
 }
 
 // serveDemo serves the streams, unless another member does, and then once that one has ended.

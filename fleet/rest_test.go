@@ -1,0 +1,73 @@
+package fleet
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"strconv"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/stretchr/testify/require"
+
+	"github.com/lastevent/sse"
+)
+
+var rest = flag.Duration("rest", 0, "how long to measure 2000 streams without events on two members; docs/fleet.md has what came of it")
+
+// TestRest measures what streams cost on which nothing happens, beside as many in processes that
+// have only a Client.
+func TestRest(t *testing.T) {
+	if *rest == 0 {
+		t.Skip("it measures, for minutes: -rest 10m")
+	}
+	const members, streams = 2, 2000
+	node := startNode(t, server.Options{})
+	kv := newBucket(t, node.ClientURL(), 1)
+	feeds, count := serveFeeds(t), newTally()
+	sink := serveSink(t, count)
+	var fleet, bare []*process
+	for i := range members {
+		fleet = append(fleet, startMember(t, fmt.Sprint("m", i), node.ClientURL(), sink, feeds, streams, 15*time.Second, 1))
+		bare = append(bare, startProcess(t, "FLEET_ROLE=bare", fmt.Sprint("FLEET_NAME=b", i), "FLEET_FEEDS="+feeds.URL, "FLEET_STREAMS="+strconv.Itoa(streams/members)))
+	}
+	eventually(t, 5*time.Minute, "even shares", func() bool { return even(owners(t, kv), members, streams) })
+	ctx := t.Context()
+	_ = sleep(ctx, 30*time.Second) // until all is quiet
+	first, cpu := writes(t, kv), times(fleet)
+	_ = sleep(ctx, *rest)
+	require.Equal(t, map[string]int{"m0": streams / 2, "m1": streams / 2}, owners(t, kv))
+	t.Logf("%.2f writes a second at rest, by two members with a TTL of 15 s", float64(writes(t, kv)-first)/rest.Seconds())
+	t.Logf("%.2f %% of a processor in both members", 100*(times(fleet)-cpu).Seconds()/rest.Seconds())
+	members2, clients := resident(t, fleet)/1024/streams, resident(t, bare)/1024/streams
+	t.Logf("resident memory for each stream: %.1f KiB in members, %.1f KiB in processes with a Client only, %.1f KiB more", members2, clients, members2-clients)
+}
+
+// bareProcess reads streams with a Client, and nothing else.
+func bareProcess() int {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	streams, err := strconv.Atoi(os.Getenv("FLEET_STREAMS"))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	client := new(sse.Client)
+	var all sync.WaitGroup
+	for _, url := range feedURLs(os.Getenv("FLEET_FEEDS"), streams) {
+		all.Go(func() {
+			for _, err := range client.Get(ctx, url) {
+				if err != nil {
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+	return 0
+}
