@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 
 	"github.com/lastevent/sse"
@@ -114,6 +115,29 @@ func TestDrainLimit(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestSettle: Run waits for its handlers, too, if it ends because the connection to NATS was closed.
+func TestSettle(t *testing.T) {
+	node := startNode(t, server.Options{})
+	kv, _, conn := makeBucket(t, node.ClientURL(), jetstream.KeyValueConfig{Bucket: "fleet"})
+	feeds := serveFeeds(t)
+	feeds.publish(1)
+	began := make(chan bool, 1)
+	var returned atomic.Bool
+	cfg := Config{KV: kv, LeaseTTL: time.Second, Handle: func(ctx context.Context, _ string, _ sse.Event) error {
+		began <- true
+		<-ctx.Done()
+		time.Sleep(300 * time.Millisecond)
+		returned.Store(true)
+		return context.Cause(ctx)
+	}}
+	ended := make(chan error, 1)
+	go func() { ended <- Run(t.Context(), cfg, slices.Values(feeds.urls(1))) }()
+	<-began
+	conn.Close()
+	require.True(t, fatal(<-ended))
+	require.True(t, returned.Load())
 }
 
 // TestStopUncommitted: Run ends although what is handled cannot be committed: NATS is away.
