@@ -81,7 +81,7 @@ func (s *stream) read(ctx context.Context, items chan<- item) error {
 		req.Header.Set("Last-Event-ID", id)
 	}
 	events := s.client.Stream(req)
-	defer events.Close() //nolint:errcheck // it returns nil
+	defer events.Close()
 	for {
 		if err := events.Next(); err != nil {
 			if err == io.EOF {

@@ -139,11 +139,11 @@ func (t *tail) redraw() {
 	}
 }
 
-// aside calls print, which may print lines on stdout or stderr, and draws the figures after
+// aside calls write, which may write lines to stdout or stderr, and draws the figures after
 // them.
-func (t *tail) aside(print func()) {
+func (t *tail) aside(write func()) {
 	t.erase()
-	print()
+	write()
 	t.redraw()
 }
 

@@ -109,7 +109,7 @@ func TestHandlers(t *testing.T) {
 		{name: "not flushed", want: "problem not-flushed", also: "header-late", url: serve(feed{unsent: true, every: 100 * time.Millisecond,
 			event: func(n int) string { return fmt.Sprintf("id: %d\ndata: %0250d\n\n", n, n) }})},
 		{name: "not flushed until the end", want: "problem not-flushed", also: "header-late content-length", url: serve(feed{unsent: true, last: 8})},
-		{name: "refused", want: "problem no-stream", url: serve(http.HandlerFunc(http.NotFound)), unverified: "content-type buffered idle-cut retry"},
+		{name: "refused", want: "problem no-stream", url: serve(http.NotFoundHandler()), unverified: "content-type buffered idle-cut retry"},
 		{name: "a page", want: "problem content-type", also: "unframed", url: serve(body("text/html", "<html><body>Sign in</body></html>\n"))},
 		{name: "204", want: "problem no-stream", url: serve(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }))},
 		{name: "nothing but a cut", want: "problem no-stream", url: serve(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))},

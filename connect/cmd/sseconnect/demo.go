@@ -92,7 +92,7 @@ func (d *demo) start(ctx context.Context) (err error) {
 	}
 	d.url = "http://" + listener.Addr().String()
 	d.http = &http.Server{Handler: http.HandlerFunc(d.serve), ReadHeaderTimeout: time.Minute}
-	go d.http.Serve(listener) //nolint:errcheck // it ends by close
+	go d.http.Serve(listener)
 	return nil
 }
 

@@ -30,8 +30,9 @@ func runMember(ctx context.Context, o *options, stdin io.Reader, stdout, stderr 
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP) // from the start, or it would end the process
 	defer signal.Stop(hup)
-	cfg, err := demoConfig(o), error(nil)
+	cfg := demoConfig(o)
 	if !o.demo {
+		var err error
 		if cfg, err = awaitConfig(ctx, o.file, stdin); err != nil {
 			return err
 		}

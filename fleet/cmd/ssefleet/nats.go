@@ -36,7 +36,7 @@ func openCluster(ctx context.Context, o *options, log *slog.Logger) (*cluster, e
 	var err error
 	c.conn, err = connect(o, log)
 	if err != nil && o.nats == "" && o.command == "" {
-		if c.stop, err = startServer(o); err == nil {
+		if c.stop, err = startServer(ctx, o); err == nil {
 			log.Info("this member is NATS for the fleet", "address", o.listen, "dir", o.dir)
 		}
 		// Another member may have been faster.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"strconv"
@@ -9,7 +10,7 @@ import (
 )
 
 // startServer makes this process the NATS of this machine.
-func startServer(o *options) (stop func(), err error) {
+func startServer(ctx context.Context, o *options) (stop func(), err error) {
 	stop = func() {}
 	host, port, err := net.SplitHostPort(o.listen)
 	if err != nil {
@@ -20,7 +21,7 @@ func startServer(o *options) (stop func(), err error) {
 		return stop, fmt.Errorf("-listen %s: %w", o.listen, err)
 	}
 	// The server does not say why it cannot listen.
-	probe, err := net.Listen("tcp", o.listen)
+	probe, err := new(net.ListenConfig).Listen(ctx, "tcp", o.listen)
 	if err != nil {
 		return stop, err
 	}

@@ -94,7 +94,9 @@ func TestCatalogue(t *testing.T) {
 		assert.NotEmpty(t, e.title, id)
 		assert.NotEmpty(t, e.cause, id)
 		assert.NotEmpty(t, e.fixes, id)
-		section := string(doc)[strings.Index(string(doc), "\n## "+id+"\n"):]
+		_, section, found := strings.Cut(string(doc), "\n## "+id+"\n")
+		require.True(t, found, id)
+		section = "\n" + section
 		for _, word := range []string{"**Seen:**", "**Cause:**", "**Cure:**"} {
 			at := strings.Index(section, word)
 			next := strings.Index(section[1:], "\n## ")

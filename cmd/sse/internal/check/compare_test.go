@@ -174,7 +174,7 @@ func TestEnds(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			checker := &checker{options: &options{watch: time.Minute}, report: &Report{}, ends: c.ends}
-			checker.judgeEnds(nil)
+			checker.judgeEnds()
 			require.Len(t, checker.report.Findings, 1)
 			f := checker.report.Findings[0]
 			assert.Equal(t, c.want, f.ID)

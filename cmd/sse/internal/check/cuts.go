@@ -3,6 +3,7 @@ package check
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -87,7 +88,7 @@ func (c *checker) checkCuts(ctx context.Context, base *stream) {
 		silence = c.watchCuts(ctx)
 	}
 	c.checkHeartbeat(base, silence)
-	c.judgeEnds(base)
+	c.judgeEnds()
 	switch {
 	case c.as == "llm":
 		r.unverified("an answer ends by itself", "idle-cut", "age-cut", "random-cut")
@@ -115,7 +116,7 @@ func (c *checker) watchCuts(ctx context.Context) (silence time.Duration) {
 			case x == nil:
 			case x.View().Ended && ctx.Err() == nil:
 				v := x.View()
-				if v.Response != nil && v.Response.StatusCode == 200 {
+				if v.Response != nil && v.Response.StatusCode == http.StatusOK {
 					c.ends = append(c.ends, endOf(v))
 					silence = max(silence, v.Longest, v.End-v.Last)
 				}
@@ -158,7 +159,7 @@ func (c *checker) checkHeartbeat(base *stream, silence time.Duration) {
 }
 
 // judgeEnds says what the ends of connections have in common.
-func (c *checker) judgeEnds(base *stream) {
+func (c *checker) judgeEnds() {
 	var ends []ending
 	for _, e := range c.ends {
 		if !c.isComplete(e) && !c.kicked {

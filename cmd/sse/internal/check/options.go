@@ -1,6 +1,7 @@
 package check
 
 import (
+	"context"
 	"crypto/x509"
 	"errors"
 	"flag"
@@ -114,7 +115,7 @@ func parse(args []string, stdin io.Reader) (*options, error) {
 			o.method = http.MethodPost
 		}
 	}
-	if _, err := http.NewRequest(o.method, "http://host", nil); err != nil {
+	if _, err := http.NewRequestWithContext(context.Background(), o.method, "http://host", nil); err != nil {
 		return nil, fmt.Errorf("-X %q is no method", o.method)
 	}
 	if direct != "" {

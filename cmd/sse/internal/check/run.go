@@ -153,7 +153,7 @@ func redirect(v capture.View) *url.URL {
 		return nil
 	}
 	switch v.Response.StatusCode {
-	case 301, 302, 303, 307, 308:
+	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
 		u, err := v.Request.URL.Parse(v.Response.Header.Get("Location"))
 		if err == nil && v.Response.Header.Get("Location") != "" && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" {
 			return u

@@ -7,6 +7,7 @@ import (
 	"compress/zlib"
 	"hash/maphash"
 	"io"
+	"net/http"
 	"strings"
 	"time"
 
@@ -110,7 +111,7 @@ func decode(coding string, v capture.View) (plain []byte, bursts []capture.Burst
 }
 
 // open reports whether the response is one in which events can be looked for.
-func (s *stream) open() bool { return s.Response != nil && s.Response.StatusCode == 200 }
+func (s *stream) open() bool { return s.Response != nil && s.Response.StatusCode == http.StatusOK }
 
 // moments returns the times at which something arrived, those less than a tenth of a second
 // apart as one.

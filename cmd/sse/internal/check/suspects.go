@@ -162,7 +162,7 @@ func suspects(limits []limit, d time.Duration, servers []string) string {
 			others = append(others, l.text)
 		}
 	}
-	all := append(seen, others...)
+	all := slices.Concat(seen, others)
 	if len(all) == 0 {
 		found := proxies(servers)
 		if len(found) == 0 {

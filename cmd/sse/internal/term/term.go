@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"unicode"
@@ -62,6 +63,7 @@ func (w *Writer) IsTerminal() bool { return w.terminal }
 // A Color is a parameter of Select Graphic Rendition, as every terminal knows it.
 type Color string
 
+// The colours that this program uses.
 const (
 	Faint  Color = "2"
 	Red    Color = "31"
@@ -116,7 +118,7 @@ func (w *Writer) Flush() error {
 }
 
 func (w *Writer) put(p []byte, end bool) error {
-	text := append(w.rest, p...)
+	text := slices.Concat(w.rest, p)
 	out, rest := w.appendVisible(make([]byte, 0, len(text)), text, end)
 	w.rest = bytes.Clone(rest)
 	_, err := w.w.Write(out)

@@ -123,6 +123,7 @@ func (x *Exchange) opened(resp *http.Response, at time.Time) {
 	x.set(func(v *View) {
 		v.Response, v.Header = resp, at.Sub(x.epoch)
 		v.Last = v.Header
+		v.Sent = min(v.Sent, v.Header)
 	})
 }
 

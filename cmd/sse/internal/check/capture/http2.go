@@ -27,7 +27,12 @@ func (x *Exchange) http2(ctx context.Context, req Request) error {
 			x.set(func(v *View) { v.Connected = time.Since(x.epoch) })
 		},
 		WroteRequest: func(httptrace.WroteRequestInfo) {
-			x.set(func(v *View) { v.Sent = time.Since(x.epoch) })
+			x.set(func(v *View) {
+				v.Sent = time.Since(x.epoch)
+				if v.Response != nil {
+					v.Sent = min(v.Sent, v.Header) // the answer was faster than this note
+				}
+			})
 		},
 	}), req)
 	if err != nil {
