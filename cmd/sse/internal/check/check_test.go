@@ -17,11 +17,16 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/lastevent/sse/cmd/sse/internal/term"
 )
+
+// pipe returns standard output as it is in a pipe.
+func pipe(w io.Writer) *term.Writer { return term.NewWriter(w, false, false) }
 
 func runMain(args ...string) (code int, stdout, stderr string) {
 	var out, errs bytes.Buffer
-	code = Main(args, &out, &errs)
+	code = Main(args, pipe(&out), pipe(&errs))
 	return code, out.String(), errs.String()
 }
 
@@ -114,7 +119,7 @@ func TestReadme(t *testing.T) {
 	r.find("compressed-buffering", Problem, lag.text("with Accept-Encoding: "+browserCodings, "with identity"))
 	r.finish()
 	var out bytes.Buffer
-	require.NoError(t, r.writeText(&out, false))
+	require.NoError(t, r.writeText(pipe(&out)))
 	for _, line := range strings.Split(block, "\n") {
 		if strings.HasPrefix(line, "  Seen") || strings.HasPrefix(line, "  Cause") || strings.HasPrefix(line, "  Fix") || strings.HasPrefix(line, "         ") && !strings.Contains(line, "8.0 s") {
 			assert.Contains(t, out.String(), line+"\n")
@@ -169,11 +174,11 @@ func TestColours(t *testing.T) {
 	r.find("cors", Note, "evidence")
 	r.finish()
 	var without, with bytes.Buffer
-	require.NoError(t, r.writeText(&without, false))
-	require.NoError(t, r.writeText(&with, true))
+	require.NoError(t, r.writeText(pipe(&without)))
+	require.NoError(t, r.writeText(term.NewWriter(&with, true, true)))
 	assert.NotContains(t, without.String(), "\x1b")
-	assert.Contains(t, with.String(), red)
-	assert.Equal(t, without.String(), regexp.MustCompile("\x1b\\[[0-9]*m").ReplaceAllString(with.String(), ""))
+	assert.Contains(t, with.String(), "\x1b[1;31m")
+	assert.Equal(t, without.String(), regexp.MustCompile("\x1b\\[[0-9;]*m").ReplaceAllString(with.String(), ""))
 	for _, line := range strings.Split(without.String(), "\n") {
 		assert.LessOrEqual(t, len([]rune(line)), width, line)
 	}

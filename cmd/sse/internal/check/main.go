@@ -10,11 +10,12 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"os"
 	"os/signal"
 	"syscall"
 	"time"
+
+	"github.com/lastevent/sse/cmd/sse/internal/term"
 )
 
 // Exit codes.
@@ -26,7 +27,7 @@ const (
 )
 
 // Main runs the command with the arguments after "check", and returns its exit code.
-func Main(args []string, stdout, stderr io.Writer) int {
+func Main(args []string, stdout, stderr *term.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal kills
@@ -52,7 +53,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	if o.json {
 		err = c.report.writeJSON(stdout)
 	} else {
-		err = c.report.writeText(stdout, colours(stdout))
+		err = c.report.writeText(stdout)
 	}
 	switch {
 	case errors.Is(err, syscall.EPIPE):
@@ -69,11 +70,11 @@ func Main(args []string, stdout, stderr io.Writer) int {
 }
 
 // progress returns what says on a terminal what the check is doing.
-func progress(stderr io.Writer) func(format string, args ...any) {
-	if !isTerminal(stderr) {
+func progress(stderr *term.Writer) func(format string, args ...any) {
+	if !stderr.IsTerminal() {
 		return func(string, ...any) {}
 	}
 	return func(format string, args ...any) {
-		fmt.Fprintf(stderr, eraseLine+format, args...)
+		fmt.Fprintf(stderr, stderr.Own(eraseLine)+format, args...)
 	}
 }

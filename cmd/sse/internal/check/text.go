@@ -7,6 +7,8 @@ import (
 	"io"
 	"strings"
 	"time"
+
+	"github.com/lastevent/sse/cmd/sse/internal/term"
 )
 
 const (
@@ -28,23 +30,20 @@ func (r *Report) writeJSON(w io.Writer) error {
 	}{r, r.count(Problem), r.count(Risk), r.count(Note)})
 }
 
+const bold term.Color = "1"
+
 // A printer writes a report as text.
 type printer struct {
 	*bufio.Writer
-	coloured bool
+	out *term.Writer
 }
 
-// in returns text in a colour.
-func (p *printer) in(colour, text string) string {
-	if !p.coloured {
-		return text
-	}
-	return colour + text + plain
-}
+// in returns text in a colour, if the output shows any.
+func (p *printer) in(c term.Color, text string) string { return p.out.Paint(c, text) }
 
 // writeText writes the report for people.
-func (r *Report) writeText(w io.Writer, coloured bool) error {
-	p := &printer{bufio.NewWriter(w), coloured}
+func (r *Report) writeText(w *term.Writer) error {
+	p := &printer{bufio.NewWriter(w), w}
 	fmt.Fprintf(p, "%s\n\n", p.in(bold, "sse check "+safe(r.Target)))
 	for _, f := range r.Facts {
 		p.item(fmt.Sprintf("  %-9s ", f.Name), "", f.Text)
@@ -67,12 +66,12 @@ func (p *printer) item(label, name, text string) {
 		} else if rest, ok := strings.CutPrefix(line, name); ok && name != "" {
 			line = p.in(bold, name) + rest
 		}
-		fmt.Fprintf(p, "%s%s\n", p.in(faint, label), line)
+		fmt.Fprintf(p, "%s%s\n", p.in(term.Faint, label), line)
 	}
 }
 
 func (p *printer) finding(f Finding, legend bool) {
-	colour := map[Level]string{Problem: bold + red, Risk: bold + yellow, Note: bold + cyan}[f.Level]
+	colour := map[Level]term.Color{Problem: bold + ";" + term.Red, Risk: bold + ";" + term.Yellow, Note: bold + ";" + term.Cyan}[f.Level]
 	fmt.Fprintf(p, "\n%s  %s  %s\n", p.in(colour, strings.ToUpper(f.Level.String())), p.in(bold, f.ID), f.Title)
 	if len(f.Lines) > 0 {
 		p.timeLines(f.Lines, legend)
@@ -88,7 +87,7 @@ func (p *printer) finding(f Finding, legend bool) {
 		}
 		p.item(label("Fix", i), fix.Server+":", " "+fix.Text)
 	}
-	fmt.Fprintf(p, "%s\n", p.in(faint, "  More   "+f.Doc))
+	fmt.Fprintf(p, "%s\n", p.in(term.Faint, "  More   "+f.Doc))
 }
 
 // label names the first of several items.
@@ -123,18 +122,18 @@ func (p *printer) rest(r *Report) {
 		fmt.Fprintf(p, "\n%s\n", p.in(bold, "Skipped"))
 		p.item("  ", "", strings.Join(r.Skipped, " "))
 	}
-	colour := green
+	colour := term.Green
 	switch {
 	case r.count(Problem) > 0:
-		colour = red
+		colour = term.Red
 	case r.count(Risk) > 0:
-		colour = yellow
+		colour = term.Yellow
 	}
 	text := fmt.Sprintf("%s, %s, %s", plural(r.count(Problem), "problem"), plural(r.count(Risk), "risk"), plural(r.count(Note), "note"))
 	if r.Interrupted {
 		text += ", interrupted"
 	}
-	fmt.Fprintf(p, "\n%s in %s\n", p.in(bold+colour, text), seconds(time.Duration(r.Milliseconds)*time.Millisecond))
+	fmt.Fprintf(p, "\n%s in %s\n", p.in(bold+";"+colour, text), seconds(time.Duration(r.Milliseconds)*time.Millisecond))
 }
 
 func plural(n int, noun string) string {
@@ -167,18 +166,18 @@ func (p *printer) timeLines(lines []TimeLine, legend bool) {
 		until, name = max(until, l.Until), max(name, len(l.Name))
 	}
 	axis := fmt.Sprintf("0%*s", lineWidth-1, seconds(time.Duration(until)*time.Millisecond))
-	fmt.Fprintf(p, "  %-*s  %s\n", name, "", p.in(faint, axis))
+	fmt.Fprintf(p, "  %-*s  %s\n", name, "", p.in(term.Faint, axis))
 	for _, l := range lines {
 		text := fmt.Sprintf("%d %s", len(l.Events), l.What)
 		if l.Header < 0 {
 			text += ", no header"
 		}
-		fmt.Fprintf(p, "  %-*s  %s  %s\n", name, safe(l.Name), p.in(cyan, draw(l, until)), text)
+		fmt.Fprintf(p, "  %-*s  %s  %s\n", name, safe(l.Name), p.in(term.Cyan, draw(l, until)), text)
 	}
 	if !legend {
 		return
 	}
-	fmt.Fprintf(p, "  %-*s  %s\n", name, "", p.in(faint, "h header   o one   8 several, by their number   # more than nine   x the end"))
+	fmt.Fprintf(p, "  %-*s  %s\n", name, "", p.in(term.Faint, "h header   o one   8 several, by their number   # more than nine   x the end"))
 }
 
 // draw draws a time line: what came in each of its columns.

@@ -31,7 +31,7 @@ type Writer struct {
 	colors   bool
 
 	mu   sync.Mutex
-	rest []byte // a CR or the beginning of a rune: what follows is still to come
+	rest []byte // a CR, the beginning of a rune or of a mark: what follows is still to come
 }
 
 // New returns the Writer for a file.
@@ -131,6 +131,8 @@ func (w *Writer) appendVisible(b, text []byte, end bool) (visible, rest []byte) 
 		switch {
 		case isPrintable(r) && (r != utf8.RuneError || size > 1):
 			b = append(b, text[:size]...)
+		case r == 0 && !end && len(text) <= len(mark) && strings.HasPrefix(mark, string(text)):
+			return b, text // a mark, or what it stands before, is still to come
 		case r == 0 && bytes.HasPrefix(text, []byte(mark)):
 			text = text[len(mark):]
 			_, size = utf8.DecodeRune(text)

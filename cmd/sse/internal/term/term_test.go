@@ -53,6 +53,16 @@ func TestOwn(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "\x1b[36ma\x1b[7m\\x1b\x1b[27m[0mb\x1b[7m\\u202e\x1b[27m\x1b[0m\r\x1b[K\t\n", b.String())
 
+	text := w.Paint(Cyan, "a") + w.Own("\r")
+	for cut := range len(text) { // a buffer in front of the Writer cuts anywhere
+		b.Reset()
+		for _, part := range []string{text[:cut], text[cut:]} {
+			_, err := w.Write([]byte(part))
+			require.NoError(t, err)
+		}
+		require.Equal(t, "\x1b[36ma\x1b[0m\r", b.String(), "cut at %d", cut)
+	}
+
 	b.Reset()
 	_, err = w.Write([]byte(mark)) // with nothing after it
 	require.NoError(t, err)
