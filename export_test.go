@@ -36,3 +36,9 @@ func RetryAfter(h http.Header) (time.Duration, bool) { return retryAfter(h) }
 
 // IsValidUTF8 is the Parser's own check.
 func IsValidUTF8(b []byte) bool { return isValidUTF8(b) }
+
+// A ReadSize decides the size of reads.
+type ReadSize struct{ readSize }
+
+func (s *ReadSize) Limit() int                         { return s.limit() }
+func (s *ReadSize) Note(asked, n int, d time.Duration) { s.note(asked, n, d) }

@@ -185,6 +185,75 @@ func TestReadSizes(t *testing.T) {
 	})
 }
 
+// TestReadSizeRules: what each kind of read does to the size of the next one.
+func TestReadSizeRules(t *testing.T) {
+	const late = 2 * time.Millisecond // a read that takes longer has waited for more than was there
+	var s sse.ReadSize
+	read := func(asked, n int, took time.Duration) {
+		t.Helper()
+		require.Equal(t, asked, s.Limit())
+		s.Note(asked, n, took)
+	}
+	ones := func() (n int) { // reads of one byte until there are larger ones
+		for s.Limit() == 1 {
+			s.Note(1, 1, 0)
+			n++
+		}
+		return n
+	}
+	start := func() { s = sse.ReadSize{}; read(1, 1, time.Hour) }
+
+	start() // the first byte may take any time, and reads double while they come back full
+	for _, size := range []int{4, 8, 16, 32, 32} {
+		read(size<<10, size<<10, 0)
+	}
+	read(32<<10, 32<<10-1, 0) // nothing more was there
+	read(1, 0, 0)             // nor then
+	read(1, 1, time.Hour)
+	require.Equal(t, 32<<10, s.Limit())
+
+	start() // they double if they are quick, full, and as large as they may be
+	read(4<<10, 4<<10, late/4)
+	s.Note(1000, 1000, 0) // into a buffer with less room
+	read(4<<10, 1000, 0)
+	read(1, 1, 0)
+	read(4<<10, 4<<10, late/4-1)
+	read(8<<10, 1000, late) // and this one has not waited either
+	read(1, 1, 0)
+	require.Equal(t, 8<<10, s.Limit())
+
+	start() // after a wait they are as large as what arrives in the time that an event may be late
+	read(4<<10, 4<<10, late+1)
+	read(4<<10-1, 2<<10, 2*late)
+	read(1<<10, 1<<10, 2*late)
+	require.Equal(t, 512, s.Limit())
+	s.Note(512, 511, late+1) // but if that is little, of one byte for a while, longer each time
+	require.Equal(t, 4<<10+1, ones())
+	read(256, 256, 0)
+	for _, fine := range []int{64 << 10, 1 << 20, 1 << 20} {
+		s.Note(s.Limit(), 1, late+1)
+		require.Equal(t, fine+1, ones())
+	}
+	good := func(n int) { // bytes without a sign
+		for n > 0 {
+			k := min(n, s.Limit())
+			s.Note(s.Limit(), k, 0)
+			if n -= k; s.Limit() == 1 {
+				s.Note(1, 1, 0)
+			}
+		}
+	}
+	good(1000) // these do not count after the next sign
+	s.Note(s.Limit(), 1, late+1)
+	require.Equal(t, 1<<20+1, ones())
+	good(1 << 20)
+	s.Note(s.Limit(), 1, late+1)
+	require.Equal(t, 1<<20+1, ones())
+	good(1<<20 + 1) // as many as the longest while: the next one is short again
+	s.Note(s.Limit(), 1, late+1)
+	require.Equal(t, 4<<10+1, ones())
+}
+
 // corpora are the shapes of stream that clients meet, about 1 MB each.
 var corpora = func() map[string][]byte {
 	llm := `data: {"id":"chatcmpl-9x2","object":"chat.completion.chunk","created":1795176521,"model":"m-1","choices":[{"index":0,"delta":{"content":" word"},"logprobs":null,"finish_reason":null}],"usage":null,"n":"0123456789"}` + "\n\n"
