@@ -338,7 +338,7 @@ func (f *fleet) checkBucket(ctx context.Context) error {
 			f.store.report(op{name: "check"}, err, delay)
 		}
 		if sleep(ctx, delay) != nil {
-			return nil
+			return nil //nolint:nilerr // the fleet has been told to stop: that is no error of the bucket
 		}
 	}
 }

@@ -291,7 +291,7 @@ func (m *member) balance(handling context.Context) {
 	for _, pick := range []func(key string) bool{
 		m.view.mine,
 		func(key string) bool { return spread(key)%p.info.Members == p.rank },
-		func(key string) bool { return true },
+		func(string) bool { return true },
 	} {
 		for key := range m.view.free {
 			class := p.classes[key]

@@ -214,8 +214,8 @@ func TestPanic(t *testing.T) {
 	handle := cfg.Handle
 	cfg.Handle = func(ctx context.Context, stream string, ev sse.Event) error {
 		if ev.LastEventID == "2" && calls.Add(1) < 3 {
-			var m map[string]int
-			m["nil"] = 1
+			var ev *sse.Event
+			return handle(ctx, stream, *ev)
 		}
 		return handle(ctx, stream, ev)
 	}

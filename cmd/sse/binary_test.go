@@ -435,6 +435,22 @@ func TestCounts(t *testing.T) {
 	}
 }
 
+// TestCountExactly: -n is exact, however many streams have events at once.
+func TestCountExactly(t *testing.T) {
+	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		_, _ = io.WriteString(w, strings.Repeat("data: a\n\n", 100))
+	})
+	args := []string{"-once", "-data", "-n", "7"}
+	for range 20 {
+		args = append(args, url)
+	}
+	for range 10 {
+		stdout, _ := runBinary(t, exitEnded, "", args...)
+		assert.Equal(t, 7, strings.Count(stdout, "\n"))
+	}
+}
+
 // serve serves a handler, and returns its URL.
 func serve(t *testing.T, h http.HandlerFunc) string {
 	srv := httptest.NewServer(h)

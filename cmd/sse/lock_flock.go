@@ -15,22 +15,28 @@ func tryLock(file string) (unlock func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-	if err == nil {
-		// Whoever had the lock has put another file in its place.
-		now, statErr := os.Stat(file)
-		locked, fstatErr := f.Stat()
-		if statErr == nil && fstatErr == nil && os.SameFile(now, locked) {
-			return func() { f.Close() }, nil
-		}
-		err = errLocked
+	if err := tryLockOpen(f); err != nil {
+		_ = f.Close()
+		return nil, err
 	}
-	f.Close()
+	return func() { _ = f.Close() }, nil
+}
+
+func tryLockOpen(f *os.File) error {
+	err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	switch {
 	case errors.Is(err, syscall.EWOULDBLOCK), errors.Is(err, syscall.EINTR):
-		err = errLocked
+		return errLocked
 	case errors.Is(err, syscall.ENOLCK), errors.Is(err, syscall.EINVAL):
-		err = errors.ErrUnsupported
+		return errors.ErrUnsupported
+	case err != nil:
+		return err
 	}
-	return nil, err
+	// Whoever had the lock may have put another file in the place of this one.
+	now, err := os.Stat(f.Name())
+	locked, lockedErr := f.Stat()
+	if err != nil || lockedErr != nil || !os.SameFile(now, locked) {
+		return errLocked
+	}
+	return nil
 }

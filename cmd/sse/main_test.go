@@ -114,7 +114,7 @@ func TestNumber(t *testing.T) {
 func TestVerbose(t *testing.T) {
 	out := run(t, []string{"-v", "-H", "Authorization: Bearer secret", feed}, "id:1\n: hello\ndata:a\n\nid:2…")
 	require.Zero(t, out.code)
-	wait := regexp.MustCompile(`in 1(\.\d+)?s`)
+	wait := regexp.MustCompile(`in [12](\.\d+)?s`)
 	require.Regexp(t, wait, out.stderr)
 	date := regexp.MustCompile(`Date: .*`)
 	require.Equal(t, `* connect GET http://memnet/feed
@@ -211,6 +211,27 @@ func TestLive(t *testing.T) {
 			"3 events, 45 B in 1.2s, 2.5/s; 1 connection, 0 drops; last ID 2\n",
 		}, strings.Split(strings.NewReplacer(wrapOff, "", wrapOn+"\r", "").Replace(screen.String()), erase))
 	})
+}
+
+// TestLiveMany: of more URLs than there is room for, the rest share a line.
+func TestLiveMany(t *testing.T) {
+	for n, want := range map[int][]string{
+		maxLines:     {"x9   5 events, 0 B, 5/s; 0 connections; open; last ID 1"},
+		maxLines + 2: {"x8   5 events, 0 B, 5/s; 0 connections; open; last ID 1", "3 more: 15 events, 0 B, 15/s; 0 connections"},
+	} {
+		var screen bytes.Buffer
+		tl := &tail{command: testCommand(io.Discard, &screen, true), options: new(options)}
+		for i := range n {
+			src := source{name: fmt.Sprint("x", i), named: true}
+			tl.streams = append(tl.streams, &stream{tail: tl, source: src, stats: stats{events: 5, status: "open", lastID: "1"}})
+		}
+		tl.draw()
+		lines := strings.Split(strings.NewReplacer(wrapOff, "", wrapOn+"\r", "").Replace(screen.String()), "\n")
+		require.Len(t, lines, maxLines)
+		for i, line := range want {
+			require.Equal(t, strings.Join(strings.Fields(line), " "), strings.Join(strings.Fields(lines[maxLines-len(want)+i]), " "))
+		}
+	}
 }
 
 func TestInterrupted(t *testing.T) {

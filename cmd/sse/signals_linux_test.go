@@ -110,6 +110,29 @@ func TestBlocked(t *testing.T) {
 	}
 }
 
+// TestSecondSignal: it kills, whatever the first one waits for.
+func TestSecondSignal(t *testing.T) {
+	s := serveSite(t, (*httptest.Server).Start, "data: "+strings.Repeat("x", 300_000)+"\n\n…")
+	cmd, stdout, _ := startBinary(t, s.URL)
+	for full := 0; full < 60_000; time.Sleep(time.Millisecond) {
+		full = pending(t, stdout)
+	}
+	ended := make(chan *os.ProcessState)
+	go func() {
+		state, _ := cmd.Process.Wait()
+		ended <- state
+	}()
+	for {
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		select {
+		case state := <-ended:
+			require.True(t, state.Sys().(syscall.WaitStatus).Signaled(), state)
+			return
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
+
 // pending returns how many bytes a pipe holds.
 func pending(t *testing.T, pipe io.Reader) int {
 	var n int32

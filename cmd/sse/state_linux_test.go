@@ -121,6 +121,19 @@ func TestStateFile(t *testing.T) {
 	})
 }
 
+// TestLockReplaced: the lock of a file that was replaced before it was locked is none.
+func TestLockReplaced(t *testing.T) {
+	file := write(t, "state", "")
+	f, err := os.Open(file)
+	require.NoError(t, err)
+	defer f.Close()
+	require.NoError(t, tryLockOpen(f))
+	require.NoError(t, os.Rename(write(t, "new", ""), file))
+	require.Equal(t, errLocked, tryLockOpen(f))
+	require.NoError(t, os.Remove(file))
+	require.Equal(t, errLocked, tryLockOpen(f))
+}
+
 // TestStateUnwritable: a file that cannot be written is found before a request is made.
 func TestStateUnwritable(t *testing.T) {
 	var requests atomic.Int32

@@ -235,8 +235,10 @@ func TestStateEntries(t *testing.T) {
 		require.Regexp(t, `^(GET|POST|REPORT) http://`+host+`/(feed)? [0-9a-f]{32}$`, key)
 	}
 	// An ID of the user's comes first.
-	stdout, _ := runBinary(t, exitEnded, "", append(args(runs[0]), "-id", "7")...)
-	require.Equal(t, "after 7\n", stdout)
+	for _, flags := range [][]string{{"-id", "7"}, {"-H", "Last-Event-ID: 7"}} {
+		stdout, _ := runBinary(t, exitEnded, "", append(args(runs[0]), flags...)...)
+		require.Equal(t, "after 7\n", stdout)
+	}
 }
 
 // TestStateTooLong: an ID that was stored by hand, and that no header can carry, is found

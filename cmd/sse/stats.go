@@ -31,7 +31,7 @@ type stats struct {
 // keepStats shows the figures for -stats, live on a terminal, until the function that it
 // returns is called, which prints a summary in their place.
 func (t *tail) keepStats() (end func()) {
-	if !t.options.stats {
+	if !t.stats {
 		return func() {}
 	}
 	stop, stopped := make(chan struct{}), make(chan struct{})
@@ -139,11 +139,11 @@ func (t *tail) redraw() {
 	}
 }
 
-// aside calls write, which may write lines to stdout or stderr, and draws the figures after
+// aside calls show, which may print lines on stdout or stderr, and draws the figures after
 // them.
-func (t *tail) aside(write func()) {
+func (t *tail) aside(show func()) {
 	t.erase()
-	write()
+	show()
 	t.redraw()
 }
 

@@ -64,7 +64,7 @@ func (cmd *command) newTail(o *options) (*tail, error) {
 	for _, s := range t.streams {
 		id := t.state.id(s.entry)
 		switch {
-		case o.id != "" || id == "":
+		case o.id != "" || o.header.Get("Last-Event-ID") != "" || id == "":
 		case !sse.Resumable(id):
 			return nil, fmt.Errorf("-state %s: no header can carry the ID of %s", o.state, s.name)
 		default:
@@ -123,7 +123,7 @@ func (s *stream) follow(ctx context.Context) error {
 		events = sse.Until(events, last)
 	}
 	for ev, err := range events {
-		if err != nil || ctx.Err() != nil || last(ev) {
+		if err != nil || last(ev) {
 			return err
 		}
 		if err := s.event(ev); err != nil {
@@ -157,6 +157,9 @@ func (s *stream) report(err error) {
 func (s *stream) event(ev sse.Event) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.printed == s.max && s.max > 0 {
+		return errDone // by another stream, just now
+	}
 	s.stats.events++
 	s.stats.lastID = ev.LastEventID
 	if len(s.types) == 0 || slices.Contains(s.types, ev.Type) {

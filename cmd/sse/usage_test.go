@@ -64,6 +64,9 @@ func TestUsage(t *testing.T) {
 		assert.Empty(t, stdout)
 		assert.Regexp(t, `^sse: .+\nRun 'sse -h' for usage.\n$`, stderr, args)
 		assert.Zero(t, requests.Load(), args)
+		if args := strings.Join(args, " "); args == "-state "+dir+" "+u || args == "-state "+os.DevNull+" "+u {
+			assert.Contains(t, stderr, "no regular file")
+		}
 	}
 	left, err := os.ReadDir(dir)
 	require.NoError(t, err)
@@ -113,6 +116,7 @@ func TestNoSecrets(t *testing.T) {
 		h := w.Header()
 		h.Set("Set-Cookie", "session="+secret)
 		h.Set("X-Csrf-Token", secret)
+		h.Set("X-Two-At", "http://u:1@"+secret+"@h/")
 		h.Set("X-Shown", "http://u:"+secret+"@h/?a=1&access_token="+secret+"&b=2#jwt="+secret)
 		switch r.URL.Path {
 		case "/redirect":
@@ -157,6 +161,7 @@ func TestNoSecrets(t *testing.T) {
 		"http://u:hunter2@h:x/", "http://u:hunter2 1@h/", "http://u:%zzhunter2@h/", "http://u:x/hunter2@h/", "http://u:x?hunter2@h/",
 		"http://u:x#hunter2@h/", "u:hunter2@h:x", "http://u:hunter2@[::1/", "ftp://u:hunter2@h/", "n=http://u:hunter2 @h/", "//u:hunter2@h/ x",
 		"http://u:hunter2@h:99999/", "http://u:hunter2@/", "-http://u:hunter2@h/", "http://h\x01/?token=hunter2", "http://h:x/?token=hunter2",
+		"http://u:1\"hunter2@h:x/", "http://u:<hunter2>@h:x/", "http://h:x/?any=hunter2",
 	} {
 		for _, args := range [][]string{{url}, {"-v", "-X", "A B", url}, {"-max-time", "5", "-once", url, url}} {
 			file, err := binary()

@@ -36,12 +36,10 @@ type Writer struct {
 }
 
 // New returns the Writer for a file.
-func New(f *os.File) *Writer {
-	terminal := isTerminal(f)
-	return NewWriter(f, terminal, terminal && wantsColors())
-}
+func New(f *os.File) *Writer { return NewWriter(f, isTerminal(f), wantsColors()) }
 
-// NewWriter returns a Writer for w, which is a terminal or not, with colours or without.
+// NewWriter returns a Writer for w, which is a terminal or not. Only a terminal shows
+// colours, if they are wanted.
 func NewWriter(w io.Writer, terminal, colors bool) *Writer {
 	return &Writer{w: w, terminal: terminal, colors: terminal && colors}
 }
@@ -107,20 +105,20 @@ func (w *Writer) Write(p []byte) (int, error) {
 	return len(p), w.put(p, false)
 }
 
-// Flush writes what an earlier Write has held back.
-func (w *Writer) Flush() error {
+// Flush writes what an earlier Write has held back. It is for the end of the program, where
+// an error helps nobody.
+func (w *Writer) Flush() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if len(w.rest) == 0 {
-		return nil
+	if len(w.rest) > 0 {
+		_ = w.put(nil, true)
 	}
-	return w.put(nil, true)
 }
 
 func (w *Writer) put(p []byte, end bool) error {
 	text := slices.Concat(w.rest, p)
 	out, rest := w.appendVisible(make([]byte, 0, len(text)), text, end)
-	w.rest = bytes.Clone(rest)
+	w.rest = rest
 	_, err := w.w.Write(out)
 	return err
 }
@@ -167,7 +165,7 @@ func isPrintable(r rune) bool {
 	return r == '\n' || r == '\t' || unicode.IsGraphic(r)
 }
 
-// escape returns the form in which Go writes a character, or a byte that is part of none.
+// escape returns the form in which Go writes a character, or a byte that is none.
 func escape(r rune, encoded []byte) string {
 	switch {
 	case r == utf8.RuneError && len(encoded) == 1, r < utf8.RuneSelf:
