@@ -54,7 +54,7 @@ func (f *feeds) publish(n int) {
 	f.more = make(chan struct{})
 }
 
-// finish ends all streams for good behind the last event.
+// finish ends all streams after the last event: clients get 204 from then on.
 func (f *feeds) finish() {
 	f.mu.Lock()
 	f.end = true
@@ -181,7 +181,7 @@ func (c *tally) done(n, last int) bool {
 	return true
 }
 
-// missing tells of the streams that were not handled up to an event.
+// missing returns a line for each stream that was not handled up to an event.
 func (c *tally) missing(last int) (streams []string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -19,7 +19,7 @@ type plan struct {
 	classes map[string]string // by key; all others are in the class "", which all members may take
 }
 
-// makePlan returns the plan, as far as the view goes.
+// makePlan returns the plan for what the view shows.
 func (v *view) makePlan() *plan {
 	if v.plan != nil {
 		return v.plan

@@ -31,7 +31,8 @@ type position struct {
 	err      error // ErrLeaseLost, once a commit has failed
 }
 
-// A junkError is a position that is none. Only a person knows where the stream should resume.
+// A junkError reports a record that is no position. Only a person knows where the stream
+// should resume.
 type junkError struct {
 	key string
 	err error
@@ -145,7 +146,8 @@ func (p *position) moved() bool { return p.id != p.base }
 // due commits when the time has come, even if there is no further event.
 func (p *position) due() { p.write(false) }
 
-// flush writes the position, even if it has not moved, for what it says of the connection.
+// flush writes the position even if it has not moved, since its record also describes the
+// connection.
 func (p *position) flush() { p.write(true) }
 
 func (p *position) write(always bool) {

@@ -138,7 +138,7 @@ func respond(t *testing.T, body string) (url string, resumed <-chan string) {
 	return srv.URL, ids
 }
 
-// TestPositions: which ID a stream goes on after, where another member takes it.
+// TestPositions: which ID a stream resumes after when another member takes it.
 func TestPositions(t *testing.T) {
 	node := startNode(t, server.Options{})
 	kv := newBucket(t, node.ClientURL(), 1)

@@ -240,7 +240,7 @@ func TestPanic(t *testing.T) {
 		require.Equal(t, i+1, info.Attempt)
 		var p *PanicError
 		require.ErrorAs(t, info.Err, &p)
-		require.EqualError(t, p, "fleet: panic: assignment to entry in nil map")
+		require.EqualError(t, p, "fleet: panic: runtime error: invalid memory address or nil pointer dereference")
 		require.Contains(t, string(p.Stack), "TestPanic")
 	}
 	require.Len(t, seen.of("stream"), 2)

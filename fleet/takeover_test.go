@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestTakeover: the streams of a member that ends go on elsewhere.
+// TestTakeover: the streams of a member that ends continue at another one.
 func TestTakeover(t *testing.T) {
 	const (
 		streams = 100
@@ -118,7 +118,7 @@ func TestPaused(t *testing.T) {
 	<-held
 	paused.signal(syscall.SIGSTOP)
 	feeds.publish(2)
-	eventually(t, 10*time.Second, "the other goes on with both", func() bool { return count.done(2, 4) })
+	eventually(t, 10*time.Second, "the other continues both", func() bool { return count.done(2, 4) })
 	require.Empty(t, count.late())
 	release <- true
 	paused.signal(syscall.SIGCONT)

@@ -16,7 +16,7 @@ import (
 // startTime bounds what must be available at the start: NATS, its answer, the bucket.
 const startTime = 10 * time.Second
 
-// cluster is NATS, as far as a member or a command needs it.
+// A cluster is what a member or a command uses of NATS.
 type cluster struct {
 	conn *nats.Conn
 	js   jetstream.JetStream

@@ -165,7 +165,7 @@ func isPrintable(r rune) bool {
 	return r == '\n' || r == '\t' || unicode.IsGraphic(r)
 }
 
-// escape returns the form in which Go writes a character, or a byte that is none.
+// escape returns the form in which Go writes a character, or a byte that is part of none.
 func escape(r rune, encoded []byte) string {
 	switch {
 	case r == utf8.RuneError && len(encoded) == 1, r < utf8.RuneSelf:
