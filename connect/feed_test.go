@@ -56,9 +56,10 @@ func (f *feed) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	id := r.Header.Get("Last-Event-ID")
 	f.mu.Lock()
 	f.resumed[r.RequestURI] = append(f.resumed[r.RequestURI], id)
+	last := f.last
 	f.mu.Unlock()
 	n, _ := strconv.Atoi(id)
-	if f.last > 0 && n >= f.last && !f.hold {
+	if last > 0 && n >= last && !f.hold {
 		w.WriteHeader(http.StatusNoContent)
 		return
 	}
@@ -68,14 +69,14 @@ func (f *feed) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		f.mu.Lock()
 		published, changed := f.published, f.changed
 		f.mu.Unlock()
-		for n < published && (f.last == 0 || n < f.last) {
+		for n < published && (last == 0 || n < last) {
 			n++
 			if _, err := fmt.Fprint(w, f.format(n)); err != nil {
 				return
 			}
 		}
 		w.(http.Flusher).Flush()
-		if f.last > 0 && n >= f.last && !f.hold {
+		if last > 0 && n >= last && !f.hold {
 			return
 		}
 		select {
@@ -84,4 +85,11 @@ func (f *feed) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
+}
+
+// endAt sets the last event of the streams that are opened from now on.
+func (f *feed) endAt(last int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.last = last
 }

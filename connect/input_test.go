@@ -216,7 +216,7 @@ func TestManyURLs(t *testing.T) {
 	require.Len(t, entries, 2*streams)
 
 	f.publish(12)
-	f.last = 12
+	f.endAt(12)
 	p = start(t, input, fileCache(dir), nil)
 	p.wait() // all streams end
 	byURL := map[string][]string{}

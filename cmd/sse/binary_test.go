@@ -123,18 +123,31 @@ func runFile(file, stdin string, args ...string) (stdout, stderr string, code in
 	return o.String(), e.String(), cmd.ProcessState.ExitCode()
 }
 
-// startBinary starts the binary with its output in pipes.
-func startBinary(t *testing.T, args ...string) (cmd *exec.Cmd, stdout io.ReadCloser, stderr *bytes.Buffer) {
+// A written is the name of a file, whose text has all that a process wrote before it ended.
+type written string
+
+func (w written) String() string {
+	b, err := os.ReadFile(string(w))
+	if err != nil {
+		return err.Error()
+	}
+	return string(b)
+}
+
+// startBinary starts the binary with standard output in a pipe and standard error in a file.
+func startBinary(t *testing.T, args ...string) (cmd *exec.Cmd, stdout io.ReadCloser, stderr written) {
 	t.Helper()
 	file, err := binary()
 	require.NoError(t, err)
 	cmd = exec.Command(file, args...)
 	stdout, err = cmd.StdoutPipe()
 	require.NoError(t, err)
-	stderr = new(bytes.Buffer)
-	cmd.Stderr = stderr
+	log, err := os.Create(filepath.Join(t.TempDir(), "stderr"))
+	require.NoError(t, err)
+	defer log.Close()
+	cmd.Stderr = log
 	require.NoError(t, cmd.Start())
-	return cmd, stdout, stderr
+	return cmd, stdout, written(log.Name())
 }
 
 const quick = "retry: 10\n" // the body's reconnection is soon

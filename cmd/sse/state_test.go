@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -105,6 +106,13 @@ func TestStateFails(t *testing.T) {
 	for _, atEnd := range []bool{false, true} {
 		s := open(t, filepath.Join(t.TempDir(), "state"))
 		failed := make(chan error, 9)
+		var full atomic.Bool
+		s.sync = func(f *os.File) error {
+			if full.Load() {
+				return os.ErrPermission
+			}
+			return f.Sync()
+		}
 		if atEnd {
 			end := s.keep(func(err error) { failed <- err })
 			s.note("a", "1")
@@ -112,11 +120,11 @@ func TestStateFails(t *testing.T) {
 				b, err := os.ReadFile(s.file)
 				open = err != nil || len(b) == 0
 			}
-			s.sync = func(*os.File) error { return os.ErrPermission } // no save runs for an interval
+			full.Store(true) // no save runs for an interval
 			s.note("a", "2")
 			end()
 		} else {
-			s.sync = func(*os.File) error { return os.ErrPermission }
+			full.Store(true)
 			defer s.keep(func(err error) { failed <- err })()
 			s.note("a", "1")
 		}
