@@ -15,7 +15,7 @@ const maxLogged = 1000
 // reaches w unescaped: slog's text quotes it, and its JSON is escaped here.
 func newLogger(w io.Writer, format string, verbose bool) *slog.Logger {
 	opts := &slog.HandlerOptions{Level: slog.LevelWarn, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
-		text := ""
+		var text string
 		switch v := a.Value.Any().(type) {
 		case time.Duration:
 			text = v.Round(time.Millisecond).String()

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"strconv"
@@ -20,11 +21,11 @@ func startServer(o *options) (stop func(), err error) {
 		return stop, fmt.Errorf("-listen %s: %w", o.listen, err)
 	}
 	// The server does not say why it cannot listen.
-	probe, err := net.Listen("tcp", o.listen)
+	probe, err := new(net.ListenConfig).Listen(context.Background(), "tcp", o.listen)
 	if err != nil {
 		return stop, err
 	}
-	probe.Close()
+	_ = probe.Close() // it was never used
 	srv, err := server.NewServer(&server.Options{
 		ServerName: "ssefleet", Host: host, Port: n, JetStream: true, StoreDir: o.dir, NoLog: true, NoSigs: true,
 	})
