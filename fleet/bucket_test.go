@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net"
 	"strings"
 	"testing"
@@ -408,6 +409,26 @@ func TestSlowNATS(t *testing.T) {
 			require.Empty(t, seen.of("released"), "no lease is lost")
 		})
 	}
+}
+
+// TestSlowShares: members that start together share their streams evenly, though what one has
+// claimed is known to the others, and to itself, much later.
+func TestSlowShares(t *testing.T) {
+	const members, streams = 4, 400
+	node := startNode(t, server.Options{})
+	direct := newBucket(t, node.ClientURL(), 1)
+	feeds, count := serveFeeds(t), newTally()
+	feeds.publish(1)
+	for i := range members {
+		kv, err := js(t, slowNATS(t, node, 500*time.Millisecond)).KeyValue(t.Context(), "fleet")
+		require.NoError(t, err)
+		cfg := counting(kv, fmt.Sprint("m", i), count)
+		cfg.LeaseTTL, cfg.Commit = 5*time.Second, CommitPolicy{Interval: time.Second}
+		runMember(t, cfg, feeds.urls(streams))
+		time.Sleep(200 * time.Millisecond) // the first has begun to claim all of them
+	}
+	eventually(t, 60*time.Second, "even shares", func() bool { return even(owners(t, direct), members, streams) })
+	eventually(t, 60*time.Second, "all handled", func() bool { return count.done(streams, 1) })
 }
 
 // js returns JetStream at a URL.

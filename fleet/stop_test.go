@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 
 	"github.com/lastevent/sse"
@@ -116,6 +117,29 @@ func TestDrainLimit(t *testing.T) {
 	}
 }
 
+// TestSettle: Run waits for its handlers, too, if it ends because the connection to NATS was closed.
+func TestSettle(t *testing.T) {
+	node := startNode(t, server.Options{})
+	kv, _, conn := makeBucket(t, node.ClientURL(), jetstream.KeyValueConfig{Bucket: "fleet"})
+	feeds := serveFeeds(t)
+	feeds.publish(1)
+	began := make(chan bool, 1)
+	var returned atomic.Bool
+	cfg := Config{KV: kv, LeaseTTL: time.Second, Handle: func(ctx context.Context, _ string, _ sse.Event) error {
+		began <- true
+		<-ctx.Done()
+		time.Sleep(300 * time.Millisecond)
+		returned.Store(true)
+		return context.Cause(ctx)
+	}}
+	ended := make(chan error, 1)
+	go func() { ended <- Run(t.Context(), cfg, slices.Values(feeds.urls(1))) }()
+	<-began
+	conn.Close()
+	require.True(t, fatal(<-ended))
+	require.True(t, returned.Load())
+}
+
 // TestStopUncommitted: Run ends although what is handled cannot be committed: NATS is away.
 func TestStopUncommitted(t *testing.T) {
 	node := startNode(t, server.Options{})
@@ -190,8 +214,7 @@ func TestPanic(t *testing.T) {
 	handle := cfg.Handle
 	cfg.Handle = func(ctx context.Context, stream string, ev sse.Event) error {
 		if ev.LastEventID == "2" && calls.Add(1) < 3 {
-			var m map[string]int
-			m["nil"] = 1
+			panic("handler")
 		}
 		return handle(ctx, stream, ev)
 	}
@@ -216,7 +239,7 @@ func TestPanic(t *testing.T) {
 		require.Equal(t, i+1, info.Attempt)
 		var p *PanicError
 		require.ErrorAs(t, info.Err, &p)
-		require.EqualError(t, p, "fleet: panic: assignment to entry in nil map")
+		require.EqualError(t, p, "fleet: panic: handler")
 		require.Contains(t, string(p.Stack), "TestPanic")
 	}
 	require.Len(t, seen.of("stream"), 2)

@@ -256,3 +256,31 @@ func TestStuckWatch(t *testing.T) {
 	eventually(t, 20*time.Second, "handled", func() bool { return count.done(1, 1) })
 	require.Greater(t, kv.watchers.Load(), int32(1))
 }
+
+// deaf is a bucket that loses the first writes, and answers late.
+type deaf struct {
+	jetstream.KeyValue
+	lose atomic.Int32
+}
+
+func (k *deaf) Update(ctx context.Context, key string, value []byte, last uint64) (uint64, error) {
+	if k.lose.Add(-1) >= 0 {
+		<-ctx.Done()
+		return 0, ctx.Err()
+	}
+	return k.KeyValue.Update(ctx, key, value, last)
+}
+
+// TestLostRequest: a write whose request was lost is tried again beside the first, long before that
+// one is given up.
+func TestLostRequest(t *testing.T) {
+	node := startNode(t, server.Options{})
+	kv := &deaf{KeyValue: newBucket(t, node.ClientURL(), 1)}
+	kv.lose.Store(maxTries - 1)
+	s := testStore(kv)
+	s.patience = 50 * time.Millisecond
+	ctx, cancel := context.WithTimeout(t.Context(), tryTime-time.Second)
+	defer cancel()
+	_, err := s.put(ctx, op{}, "lease.key", []byte("value"), 0)
+	require.NoError(t, err)
+}

@@ -117,3 +117,41 @@ func TestViewSilent(t *testing.T) {
 	v.see(alive("other", 6))
 	require.NotContains(t, v.peers, "other", "the dead stay dead")
 }
+
+// TestViewWaiting: a stream that waits for a member is free to it at once, and to others later.
+func TestViewWaiting(t *testing.T) {
+	waits := func(name string) entry {
+		return entry{key: leaseKey("a"), value: encode(leaseRecord{Stream: "a", For: name, Wait: time.Second}), revision: 1}
+	}
+	v := testView("a")
+	v.see(waits("myself"))
+	require.True(t, v.free[leaseKey("a")])
+	require.True(t, v.mine(leaseKey("a")))
+
+	v = testView("a")
+	v.see(waits("other"))
+	require.False(t, v.free[leaseKey("a")])
+	require.False(t, v.mine(leaseKey("a")))
+	v.expire(noon.Add(time.Second))
+	require.False(t, v.free[leaseKey("a")], "its time, and not a moment less")
+	v.expire(noon.Add(time.Second + 1))
+	require.True(t, v.free[leaseKey("a")])
+
+	v = testView("a")
+	v.see(waits("other"))
+	v.see(gone(leaseKey("a"), 2))
+	require.True(t, v.free[leaseKey("a")], "somebody has released it since")
+}
+
+// TestPlanNone: a stream that no member can take counts as one that all can.
+func TestPlanNone(t *testing.T) {
+	v := testView("a")
+	for i, id := range []string{"self", "other"} {
+		r := memberRecord{TTL: time.Second, List: v.own.hash, Not: []string{leaseKey("a")}}
+		v.see(entry{key: memberPrefix + id, value: encode(r), revision: uint64(i + 1)})
+	}
+	p := v.makePlan()
+	require.Equal(t, 1, p.info.Streams)
+	require.Empty(t, p.classes)
+	require.False(t, v.others(leaseKey("a")))
+}

@@ -108,19 +108,27 @@ func (w *worker) notAcquired(lease entry, err error) (failed bool) {
 	return true
 }
 
-// acquire gets the lease, and the position under it.
+// acquire gets the lease, and the position under it. A worker that is stopped meanwhile
+// still waits for NATS: it must know whether it has a lease to release.
 func (w *worker) acquire() (entry, *position, error) {
+	orphan := w.lease.session == w.session.id // it has the lease already
 	select {
 	case w.claims <- struct{}{}:
 		defer func() { <-w.claims }()
 	case <-w.ctx.Done():
-		return entry{}, nil, context.Cause(w.ctx)
+		if !orphan {
+			return entry{}, nil, context.Cause(w.ctx)
+		}
+	}
+	if orphan && w.ctx.Err() != nil {
+		lease, _ := w.release(entry{key: w.key, revision: w.lease.revision}, ending{})
+		return lease, nil, context.Cause(w.ctx)
 	}
 	record := encode(leaseRecord{Stream: w.stream, Session: w.session.id, Member: w.cfg.Member, Claim: w.claim})
 	o := op{"claim", w.stream, true}
-	lease, err := w.kv.put(w.ctx, o, w.key, record, w.lease.revision)
+	lease, err := w.kv.put(w.session.ctx, o, w.key, record, w.lease.revision)
 	if err == errGone {
-		lease, err = w.kv.put(w.ctx, o, w.key, record, 0)
+		lease, err = w.kv.put(w.session.ctx, o, w.key, record, 0)
 	}
 	if err != nil {
 		return lease, nil, err
