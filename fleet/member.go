@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"sync"
 	"time"
 
@@ -42,12 +40,6 @@ type fenced struct {
 	id    string
 	found entry
 	err   error
-}
-
-// fetched is a list of another member.
-type fetched struct {
-	hash string
-	keys map[string]bool
 }
 
 const (
@@ -145,23 +137,6 @@ func (m *member) tryJoin(ctx context.Context) error {
 	return m.begin(ctx)
 }
 
-// publish writes this member's list to the bucket, and deletes old ones.
-func (m *member) publish() {
-	list, used := m.list, map[string]bool{m.list.hash: true}
-	for _, p := range m.view.peers {
-		used[p.list] = true
-	}
-	m.background.Go(func() {
-		err := m.kv.publish(m.session.ctx, list)
-		if err == nil {
-			err = m.kv.sweep(m.session.ctx, used)
-		}
-		if err != nil && m.session.ctx.Err() == nil {
-			m.kv.report(op{name: "list"}, err, 0)
-		}
-	})
-}
-
 // run decides what this member reads. It returns when all of its workers have, or when those
 // that are left have had their time.
 func (m *member) run(ctx, handling context.Context, cancel context.CancelCauseFunc) error {
@@ -255,79 +230,6 @@ func (m *member) checkOrphan(key string) {
 	}
 }
 
-// balance gives streams away, or takes some, until this member has its share.
-func (m *member) balance(handling context.Context) {
-	p := m.view.makePlan()
-	if !p.ok {
-		return
-	}
-	if p.info != m.shared {
-		m.shared = p.info
-		call(m.trace.Rebalanced, p.info)
-	}
-	for key := range m.orphans {
-		m.start(handling, key)
-	}
-	if m.active == p.info.Share && len(p.classes) == 0 {
-		return
-	}
-	have := map[string]int{"": m.active}
-	if len(p.classes) > 0 {
-		clear(have)
-		for key, w := range m.workers {
-			if w.member == m && !w.stopped {
-				have[p.classes[key]]++
-			}
-		}
-	}
-	for key, w := range m.workers {
-		class := p.classes[key]
-		if w.member == m && !w.stopped && (have[class] > p.quota[class] || !m.list.has(key)) {
-			have[class]--
-			m.stopWorker(w, nil)
-		}
-	}
-	// First those that wait for this member, then those that no other member tries first.
-	for _, pick := range []func(key string) bool{
-		m.view.mine,
-		func(key string) bool { return spread(key)%p.info.Members == p.rank },
-		func(string) bool { return true },
-	} {
-		for key := range m.view.free {
-			class := p.classes[key]
-			if m.workers[key] == nil && have[class] < p.quota[class] && pick(key) {
-				have[class]++
-				m.start(handling, key)
-			}
-			if m.active >= p.info.Share {
-				return
-			}
-		}
-	}
-}
-
-func (m *member) stopWorker(w *worker, cause error) {
-	if !w.stopped {
-		w.stopped = true
-		m.active--
-	}
-	w.stop(cause)
-}
-
-// start makes a worker that tries to get a stream, and reads it.
-func (m *member) start(handling context.Context, key string) {
-	if m.workers[key] != nil {
-		return
-	}
-	m.claimed++
-	w := newWorker(handling, m, key, m.view.leases[key], m.claimed)
-	m.workers[key] = w
-	m.active++
-	delete(m.view.free, key)
-	delete(m.orphans, key)
-	go w.work()
-}
-
 // exited takes in what a worker has left.
 func (m *member) exited(x exit) {
 	w := x.worker
@@ -349,124 +251,6 @@ func (m *member) exited(x exit) {
 	}
 	m.view.refresh(w.key)
 	m.checkOrphan(w.key)
-}
-
-// setList takes the list that the program has sent last.
-func (m *member) setList() {
-	m.list = newList(*m.latest.Load())
-	m.view.setList(m.list)
-	for key, w := range m.workers {
-		if w.member == m && !m.list.has(key) {
-			m.stopWorker(w, nil)
-		}
-	}
-	if !m.begun() {
-		return // it is not a member yet
-	}
-	m.change(func(r *memberRecord) {
-		r.List, r.Listed, r.Parts = m.list.hash, len(m.list.streams), m.list.parts
-	})
-	m.publish()
-}
-
-// giveBack leaves a stream that this member cannot reach to one that may.
-func (m *member) giveBack(w *worker) {
-	if w.member != m || w.stopped || len(m.excluded) >= maxNot || !m.view.others(w.key) {
-		return
-	}
-	m.excluded[w.key] = time.Now().Add(notTime)
-	m.change(func(r *memberRecord) { r.Not = m.excludes() })
-	m.stopWorker(w, ErrUnreachable)
-}
-
-// excludes returns the keys of the streams that this member cannot take: those that it
-// has given back, and those whose handler has not returned since before the session.
-func (m *member) excludes() []string {
-	keys := slices.Collect(maps.Keys(m.excluded))
-	for key, w := range m.workers {
-		if w.member != m && len(keys) < maxNot {
-			keys = append(keys, key)
-		}
-	}
-	slices.Sort(keys)
-	return slices.Compact(keys)
-}
-
-// checkExcludes has the record say what excludes returns now.
-func (m *member) checkExcludes() {
-	now := time.Now()
-	for key, until := range m.excluded {
-		if now.After(until) {
-			delete(m.excluded, key)
-		}
-	}
-	if self := m.view.peers[m.session.id]; self != nil && self.revision != 0 {
-		keys := m.excludes()
-		if len(keys) != len(self.not) || slices.ContainsFunc(keys, func(key string) bool { return !self.not[key] }) {
-			m.change(func(r *memberRecord) { r.Not = keys })
-		}
-	}
-}
-
-// fetchLists gets the lists of other members that are not known yet.
-func (m *member) fetchLists() {
-	for _, p := range m.view.peers {
-		hash, parts := p.list, p.parts
-		if !p.sharing() || hash == "" || hash == m.list.hash || m.view.lists[hash] != nil || m.fetching[hash] {
-			continue
-		}
-		m.fetching[hash] = true
-		m.background.Go(func() {
-			waits := newWait(pause, maxPause)
-			keys, err := m.kv.fetch(m.session.ctx, hash, parts)
-			for tries := 0; err != nil && tries < 8; tries++ {
-				delay := waits.NextBackOff()
-				if tries > 2 { // it may just be on its way
-					m.kv.report(op{name: "list"}, err, delay)
-				}
-				if sleep(m.session.ctx, delay) != nil {
-					return
-				}
-				keys, err = m.kv.fetch(m.session.ctx, hash, parts)
-			}
-			select {
-			case m.fetched <- fetched{hash, keys}:
-			case <-m.session.ctx.Done():
-			}
-		})
-	}
-}
-
-func (m *member) takeList(x fetched) {
-	delete(m.fetching, x.hash)
-	if x.keys == nil {
-		return // it is tried again
-	}
-	used := make(map[string]bool)
-	name := ""
-	for _, p := range m.view.peers {
-		used[p.list] = true
-		if p.list == x.hash {
-			name = p.name
-		}
-	}
-	maps.DeleteFunc(m.view.lists, func(hash string, _ map[string]bool) bool { return !used[hash] })
-	m.view.lists[x.hash], m.view.plan = x.keys, nil
-	more, missing := 0, 0
-	for key := range x.keys {
-		if !m.list.has(key) {
-			more++
-		}
-	}
-	for key := range m.list.streams {
-		if !x.keys[key] {
-			missing++
-		}
-	}
-	if more+missing > 0 {
-		m.kv.report(op{name: "list"}, fmt.Errorf(
-			"fleet: the list of member %q has %d streams that the list of this member has not, and lacks %d", name, more, missing), 0)
-	}
 }
 
 // fence deletes the records of members that were silent for their TTL, after which they

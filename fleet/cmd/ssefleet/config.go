@@ -83,7 +83,7 @@ func readConfig(name string, stdin io.Reader) (*config, error) {
 		if err != nil {
 			return nil, err
 		}
-		defer f.Close()
+		defer func() { _ = f.Close() }() // it was only read
 		in = f
 	}
 	b, err := io.ReadAll(io.LimitReader(in, maxConfig+1))
@@ -97,6 +97,14 @@ func readConfig(name string, stdin io.Reader) (*config, error) {
 		return parseConfig(name, b)
 	}
 	return readList(name, bytes.NewReader(b))
+}
+
+// loadConfig returns what a member begins with.
+func loadConfig(ctx context.Context, o *options, stdin io.Reader) (*config, error) {
+	if o.demo {
+		return demoConfig(o), nil
+	}
+	return awaitConfig(ctx, o.file, stdin)
 }
 
 // awaitConfig is readConfig, for a file that may be a pipe that nobody writes to.

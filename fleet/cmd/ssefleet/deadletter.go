@@ -20,7 +20,7 @@ func openDeadLetters(name string) (*deadLetters, error) {
 	return &deadLetters{file: f}, nil
 }
 
-func (d *deadLetters) close() { d.file.Close() }
+func (d *deadLetters) close() { _ = d.file.Close() } // each letter was synced
 
 // write returns once the event is on disk.
 func (d *deadLetters) write(event record, cause error) error {

@@ -37,7 +37,7 @@ func demoConfig(o *options) *config {
 // serveDemo serves the streams, unless another member does, and then once that one has ended.
 func serveDemo(ctx context.Context, o *options) {
 	srv := &http.Server{Addr: demoAddress(o), Handler: http.HandlerFunc(clock), ReadHeaderTimeout: time.Minute}
-	defer context.AfterFunc(ctx, func() { srv.Close() })()
+	defer context.AfterFunc(ctx, func() { _ = srv.Close() })()
 	for ctx.Err() == nil {
 		_ = srv.ListenAndServe() // the address is taken
 		select {

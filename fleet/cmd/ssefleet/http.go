@@ -34,7 +34,7 @@ func serveHTTP(ctx context.Context, o *options, m *monitor) error {
 		mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 	}
 	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
-	context.AfterFunc(ctx, func() { srv.Close() })
+	context.AfterFunc(ctx, func() { _ = srv.Close() })
 	go func() {
 		if err := srv.Serve(l); err != http.ErrServerClosed {
 			m.log.Error("HTTP has ended", "err", err)

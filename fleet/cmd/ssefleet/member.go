@@ -30,12 +30,9 @@ func runMember(ctx context.Context, o *options, stdin io.Reader, stdout, stderr 
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP) // from the start, or it would end the process
 	defer signal.Stop(hup)
-	cfg := demoConfig(o)
-	if !o.demo {
-		var err error
-		if cfg, err = awaitConfig(ctx, o.file, stdin); err != nil {
-			return err
-		}
+	cfg, err := loadConfig(ctx, o, stdin)
+	if err != nil {
+		return err
 	}
 	to, err := chooseOutput(o, cfg)
 	if err != nil {
@@ -110,7 +107,7 @@ func runMember(ctx context.Context, o *options, stdin io.Reader, stdout, stderr 
 
 // persistent is what an output that can fail for a while is wrapped in.
 func (m *member) persistent(stopping context.Context) *persistent {
-	return &persistent{log: m.monitor.log, limit: m.limit, metrics: m.metrics, stopping: stopping}
+	return &persistent{log: m.log, limit: m.limit, metrics: m.metrics, stopping: stopping}
 }
 
 // handle writes an event. The member goes on to the next one when it returns nil.
@@ -145,6 +142,6 @@ func (m *member) poison(ctx context.Context, name string, ev sse.Event, cause er
 	}
 	m.ids.written(name, ev)
 	m.metrics.deadLetters.Inc()
-	m.monitor.log.Error("an event is a dead letter", "stream", name, "id", ev.LastEventID, "err", cause)
+	m.log.Error("an event is a dead letter", "stream", name, "id", ev.LastEventID, "err", cause)
 	return nil
 }

@@ -29,7 +29,7 @@ const patience = 60 * time.Second
 // command returns the command as a process of its own.
 func command(t testing.TB, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(t.Context(), os.Args[0], args...)
-	cmd.Env = append(os.Environ(), "SSEFLEET_TEST_MAIN=1")
+	cmd.Env = append(os.Environ(), "SSEFLEET_TEST_MAIN=1", "GORACE=atexit_sleep_ms=0")
 	return cmd
 }
 

@@ -17,7 +17,7 @@ func (m *member) reloads(ctx context.Context, hup <-chan os.Signal, update chan 
 		}
 		names, err := m.reload(ctx)
 		if err != nil {
-			m.monitor.log.Error("the streams stay as they are", "err", err)
+			m.log.Error("the streams stay as they are", "err", err)
 			continue
 		}
 		select {
@@ -25,7 +25,7 @@ func (m *member) reloads(ctx context.Context, hup <-chan os.Signal, update chan 
 		default:
 		}
 		update <- names
-		m.monitor.log.Warn("the streams were read again", "file", m.file, "streams", len(names))
+		m.log.Warn("the streams were read again", "file", m.file, "streams", len(names))
 	}
 }
 
@@ -42,7 +42,7 @@ func (m *member) reload(ctx context.Context) ([]string, error) {
 		return nil, err
 	}
 	if !reflect.DeepEqual(cfg.output, m.streams.current.Load().output) {
-		m.monitor.log.Warn("another output needs a restart")
+		m.log.Warn("another output needs a restart")
 	}
 	m.streams.set(cfg)
 	return cfg.names(), nil

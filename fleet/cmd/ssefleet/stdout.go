@@ -71,7 +71,7 @@ func torn(f *os.File) bool {
 	if err != nil {
 		return false
 	}
-	defer again.Close()
+	defer func() { _ = again.Close() }() // it was only read
 	last := make([]byte, 1)
 	_, err = again.ReadAt(last, info.Size()-1)
 	return err == nil && last[0] != '\n'

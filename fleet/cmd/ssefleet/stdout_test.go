@@ -198,7 +198,7 @@ func TestFullDisk(t *testing.T) {
 	// A limit of the shell's stands for the disk: two lines of some 100 bytes fit, not three.
 	p := &process{t: t, Cmd: exec.CommandContext(t.Context(), "sh", "-c", `trap "" XFSZ; ulimit -f 1; exec "$0" "$@"`,
 		os.Args[0], "-nats", nats, "-member", strings.Repeat("m", 300), list)}
-	p.Env = append(os.Environ(), "SSEFLEET_TEST_MAIN=1")
+	p.Env = append(os.Environ(), "SSEFLEET_TEST_MAIN=1", "GORACE=atexit_sleep_ms=0")
 	p.Stdout = f
 	p.start()
 	require.Equal(t, exitBroken, p.end(), "%s", p.stderr.String())
