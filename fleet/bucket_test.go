@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -154,7 +155,19 @@ func TestRecreated(t *testing.T) {
 	}
 	again()
 	cfg.KV = kv
-	runMember(t, cfg, []string{url})
+	running := make(chan bool)
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		defer close(running)
+		for ctx.Err() == nil { // it returns if it sees the moment in which there is no bucket
+			_ = Run(ctx, cfg, slices.Values([]string{url}))
+			_ = sleep(ctx, pause)
+		}
+	}()
+	defer func() {
+		cancel()
+		<-running
+	}()
 	eventually(t, 10*time.Second, "acquired", func() bool { return len(seen.of("acquired")) == 2 })
 	again()
 	feeds.publish(2)
