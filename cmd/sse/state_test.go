@@ -104,31 +104,25 @@ func TestStateInterval(t *testing.T) {
 // TestStateFails: what cannot be saved ends the run.
 func TestStateFails(t *testing.T) {
 	for _, atEnd := range []bool{false, true} {
-		s := open(t, filepath.Join(t.TempDir(), "state"))
-		failed := make(chan error, 9)
-		var full atomic.Bool
-		s.sync = func(f *os.File) error {
-			if full.Load() {
-				return os.ErrPermission
+		synctest.Test(t, func(t *testing.T) {
+			s := open(t, filepath.Join(t.TempDir(), "state"))
+			full := !atEnd
+			s.sync = func(*os.File) error {
+				if full {
+					return os.ErrPermission
+				}
+				return nil
 			}
-			return f.Sync()
-		}
-		if atEnd {
-			end := s.keep(func(err error) { failed <- err })
+			var failed []error
+			end := s.keep(func(err error) { failed = append(failed, err) })
 			s.note("a", "1")
-			for open := true; open; time.Sleep(time.Millisecond) {
-				b, err := os.ReadFile(s.file)
-				open = err != nil || len(b) == 0
-			}
-			full.Store(true) // no save runs for an interval
+			synctest.Wait() // it is saved, if it can be
+			full = true
 			s.note("a", "2")
 			end()
-		} else {
-			full.Store(true)
-			defer s.keep(func(err error) { failed <- err })()
-			s.note("a", "1")
-		}
-		require.ErrorIs(t, <-failed, os.ErrPermission)
+			require.NotEmpty(t, failed)
+			require.ErrorIs(t, failed[0], os.ErrPermission)
+		})
 	}
 }
 
