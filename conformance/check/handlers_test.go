@@ -53,6 +53,7 @@ func oneClient() http.Handler {
 	return feed{before: func(w http.ResponseWriter, _ *http.Request) bool {
 		mu.Lock()
 		defer mu.Unlock()
+		_ = http.NewResponseController(w).Flush() // a stream that is ended has begun: both connections come at once
 		leave()
 		leave = func() { _ = http.NewResponseController(w).SetWriteDeadline(time.Now()) }
 		return false
