@@ -2,6 +2,14 @@
 // stream is read by one member at a time, and another member continues it when that one
 // stops.
 //
+//	err := fleet.Run(ctx, fleet.Config{
+//		KV:     kv, // a bucket of JetStream that the fleet has for itself
+//		Commit: fleet.CommitPolicy{Events: 100, Interval: time.Second},
+//		Handle: func(ctx context.Context, stream string, ev sse.Event) error {
+//			return store(ctx, stream, ev, fleet.FencingToken(ctx))
+//		},
+//	}, slices.Values(urls))
+//
 // Leases and positions are kept in a key-value bucket of NATS JetStream, which may be
 // replicated. A member holds a lease on each of its streams for as long as it renews its
 // own record in the bucket. Streams are spread evenly: with N streams and M members each
