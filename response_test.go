@@ -154,6 +154,9 @@ func TestErrorsKeepTheRest(t *testing.T) {
 	cause = errors.New("proxy http://user:secret@proxy refused: // nobody@memnet")
 	_, err := all(t, (&sse.Client{HTTPClient: hc}).Get(t.Context(), "http://memnet/"))
 	require.EqualError(t, err, `Get "http://memnet/": proxy http://xxxxx@proxy refused: // nobody@memnet`)
+	cause = errors.New(`"//user:a secret@one""//two" at nobody@memnet`)
+	_, err = all(t, (&sse.Client{HTTPClient: hc}).Get(t.Context(), "http://memnet/"))
+	require.EqualError(t, err, `Get "http://memnet/": "//xxxxx@one""//two" at nobody@memnet`)
 	for url, want := range map[string]string{
 		"http://memnet:port/":   `parse "http://memnet:port/": invalid port ":port" after host`,
 		"http://@memnet:port/":  `parse "http://@memnet:port/": invalid port ":port" after host`,

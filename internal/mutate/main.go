@@ -205,7 +205,9 @@ func (r *report) print() {
 	var sum counts
 	for _, name := range slices.Sorted(maps.Keys(r.files)) {
 		c := r.files[name]
-		c.print(r.out, row, name)
+		if c.noticed+c.hung+c.accepted+c.survived > 0 {
+			c.print(r.out, row, name)
+		}
 		sum.noticed += c.noticed
 		sum.hung += c.hung
 		sum.accepted += c.accepted
