@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -139,4 +140,14 @@ deleted file mode 100644
 -y
 `
 	require.Equal(t, map[string][]change{filepath.Join("top", "a", "b.go"): {{1, 3}, {20, 20}}}, parseDiff("top", diff))
+}
+
+// TestPhases: a test whose subtests run in parallel takes as long as they do, although its
+// own time does not show it.
+func TestPhases(t *testing.T) {
+	got := phases("--- PASS: TestQuick (0.01s)\n--- PASS: TestParallel (0.00s)\n    --- PASS: TestParallel/one (0.02s)\n    --- PASS: TestParallel/two (4.00s)\n")
+	require.Equal(t, []phase{
+		{[]string{"TestQuick"}, minSilence},
+		{[]string{"TestParallel"}, 40 * time.Second},
+	}, got)
 }

@@ -167,26 +167,35 @@ func (t *trial) measure(ctx context.Context, q *goPackage) (*suite, error) {
 	if err != nil {
 		return nil, fmt.Errorf("its tests fail without a mutant: %w\n%s", err, failures(out))
 	}
-	var first, rest phase
-	for _, match := range result.FindAllStringSubmatch(out, -1) {
-		seconds, _ := strconv.ParseFloat(match[3], 64)
-		took := time.Duration(seconds * float64(time.Second))
-		f := &first
-		if took > quick {
-			f = &rest
-		}
-		f.tests = append(f.tests, match[2])
-		f.silence = max(f.silence, minSilence, silences*took)
-	}
-	for _, f := range []phase{first, rest} {
-		if len(f.tests) > 0 {
-			s.phases = append(s.phases, f)
-		}
-	}
+	s.phases = phases(out)
 	return s, nil
 }
 
-var result = regexp.MustCompile(`(?m)^--- (PASS|FAIL|SKIP): (\S+) \((\d+\.\d+)s\)`)
+// phases returns the tests of a run's output: those that are quick, and the others.
+func phases(out string) []phase {
+	var names []string
+	took := make(map[string]time.Duration) // by a test and its subtests: a test's own time leaves out those that run in parallel
+	for _, match := range result.FindAllStringSubmatch(out, -1) {
+		seconds, _ := strconv.ParseFloat(match[3], 64)
+		name, _, subtest := strings.Cut(match[2], "/")
+		took[name] = max(took[name], time.Duration(seconds*float64(time.Second)))
+		if !subtest {
+			names = append(names, name)
+		}
+	}
+	var first, rest phase
+	for _, name := range names {
+		f := &first
+		if took[name] > quick {
+			f = &rest
+		}
+		f.tests = append(f.tests, name)
+		f.silence = max(f.silence, minSilence, silences*took[name])
+	}
+	return slices.DeleteFunc([]phase{first, rest}, func(f phase) bool { return len(f.tests) == 0 })
+}
+
+var result = regexp.MustCompile(`(?m)^ *--- (PASS|FAIL|SKIP): (\S+) \((\d+\.\d+)s\)`)
 
 // failures returns the lines of a test's output that say what failed.
 func failures(out string) string {
