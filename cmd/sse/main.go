@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/lastevent/sse/cmd/sse/internal/check"
+	"github.com/lastevent/sse/cmd/sse/internal/secret"
 	"github.com/lastevent/sse/cmd/sse/internal/term"
 )
 
@@ -146,8 +147,11 @@ func (cmd *command) complain(name string, err error) {
 	if name != "" {
 		text = name + ": " + text
 	}
-	fmt.Fprintln(cmd.stderr, cmd.stderr.Paint(term.Red, "sse: "+oneLine(redact(text))))
+	fmt.Fprintln(cmd.stderr, cmd.stderr.Paint(term.Red, "sse: "+oneLine(secret.Redact(text, hidden))))
 }
+
+// hidden stands in place of a secret in what -v and errors show.
+const hidden = "(hidden)"
 
 var lineEnds = strings.NewReplacer("\n", `\n`, "\r", `\r`)
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/lastevent/sse"
+	"github.com/lastevent/sse/cmd/sse/internal/secret"
 	"github.com/lastevent/sse/cmd/sse/internal/term"
 )
 
@@ -101,7 +102,7 @@ func (t *verboseTransport) RoundTrip(req *http.Request) (*http.Response, error) 
 
 func (s *stream) sayHeader(mark, name string, values []string) {
 	for _, value := range values {
-		if isSecret(name) {
+		if secret.IsName(name) {
 			value = hidden
 		}
 		s.say(mark, "%s: %s", name, value)
@@ -113,7 +114,7 @@ func (s *stream) say(mark, format string, args ...any) {
 	if !s.verbose {
 		return
 	}
-	line := mark + " " + oneLine(redact(fmt.Sprintf(format, args...)))
+	line := mark + " " + oneLine(secret.Redact(fmt.Sprintf(format, args...), hidden))
 	if name := s.label(s.source); name != "" {
 		line = name + " " + line
 	}
