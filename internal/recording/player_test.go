@@ -1,0 +1,149 @@
+package recording_test
+
+import (
+	"context"
+	"io"
+	"math"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/lastevent/sse"
+	"github.com/lastevent/sse/internal/memnet"
+	"github.com/lastevent/sse/internal/recording"
+)
+
+// serve serves a handler in a bubble's network until the test ends.
+func serve(t *testing.T, h http.Handler, http2 bool) (*http.Client, *memnet.Listener) {
+	l := memnet.Listen()
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(!http2)
+	protocols.SetUnencryptedHTTP2(http2)
+	srv := &http.Server{Handler: h, Protocols: protocols}
+	go srv.Serve(l)
+	tr := &http.Transport{DialContext: l.DialContext, Protocols: protocols}
+	t.Cleanup(func() {
+		tr.CloseIdleConnections()
+		srv.Close()
+	})
+	return &http.Client{Transport: tr}, l
+}
+
+// ask makes a request with a Last-Event-ID.
+func ask(t *testing.T, client *http.Client, target, id string) *http.Response {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://sse.test"+target, nil)
+	require.NoError(t, err)
+	if id != "" {
+		req.Header.Set("Last-Event-ID", id)
+	}
+	resp, err := client.Do(req)
+	require.NoError(t, err)
+	return resp
+}
+
+// events reads a body and shows its events' data, and how it ended.
+func events(t *testing.T, resp *http.Response) string {
+	t.Helper()
+	defer resp.Body.Close()
+	var got []string
+	for ev, err := range sse.Read(resp.Body) {
+		if err != nil {
+			got = append(got, err.Error())
+			break
+		}
+		got = append(got, ev.Data)
+	}
+	return strings.Join(got, " ")
+}
+
+const twoConnections = `sse-recording 1
+0s   connect GET /feed
+1s   status 200 chunked
+1s   header Content-Type text/event-stream
+2s   bytes "id:1\ndata:a\n\nid:2\r\nda"
+4s   bytes "ta:b\r\n\r\n"
+7s   bytes "id:3\ndata:c\n\ndata: cu"
+9s   drop
+10s  connect GET /feed
+10s  header Last-Event-ID 3
+11s  status 200 chunked
+11s  header Content-Type text/event-stream
+12s  bytes "id:4\ndata:d\n\nid:5\ndata:e\n\n"
+13s  end
+`
+
+// TestPlayer: which connection is played, from where, and when.
+func TestPlayer(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		set  func(*recording.Player)
+		ids  []string // of the requests
+		want []string
+		last []time.Duration // that each answer takes
+	}{
+		{"in order", nil, []string{"", "", ""}, []string{"a b c unexpected EOF", "d e", ""}, []time.Duration{9e9, 3e9, 0}},
+		{"as recorded", nil, []string{"", "3", "5"}, []string{"a b c unexpected EOF", "d e", ""}, []time.Duration{9e9, 3e9, 0}},
+		{"the second one first", nil, []string{"3", ""}, []string{"d e", "a b c unexpected EOF"}, []time.Duration{3e9, 9e9}},
+		{"after the first event", nil, []string{"1"}, []string{"b c unexpected EOF"}, []time.Duration{7e9}},
+		{"after the second event", nil, []string{"2", "3"}, []string{"c unexpected EOF", "d e"}, []time.Duration{5e9, 3e9}},
+		{"after the fourth event", nil, []string{"4", "4"}, []string{"e", "e"}, []time.Duration{1e9, 1e9}},
+		{"unknown", nil, []string{"x", "x", "x"}, []string{"a b c unexpected EOF", "d e", ""}, []time.Duration{9e9, 3e9, 0}},
+		{"ten times as fast", func(p *recording.Player) { p.Speed = 10 }, []string{"", "4"}, []string{"a b c unexpected EOF", "e"}, []time.Duration{9e8, 1e8}},
+		{"at once", func(p *recording.Player) { p.Speed = math.Inf(1) }, []string{"", "3"}, []string{"a b c unexpected EOF", "d e"}, []time.Duration{0, 0}},
+		{"looped", func(p *recording.Player) { p.Loop = true }, []string{"", "3", "5", "3"}, []string{"a b c unexpected EOF", "d e", "a b c unexpected EOF", "d e"}, []time.Duration{9e9, 3e9, 9e9, 3e9}},
+	} {
+		for _, http2 := range []bool{false, true} {
+			t.Run(test.name+map[bool]string{false: "", true: ", HTTP/2"}[http2], func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					p := recording.NewPlayer(read(t, twoConnections))
+					if test.set != nil {
+						test.set(p)
+					}
+					client, _ := serve(t, p, http2)
+					for i, id := range test.ids {
+						begun := time.Now()
+						resp := ask(t, client, "/feed", id)
+						require.Equal(t, test.want[i] == "", resp.StatusCode == http.StatusNoContent)
+						want := test.want[i]
+						if http2 {
+							want = strings.ReplaceAll(want, "unexpected EOF", "stream error: stream ID "+streamID(i)+"; INTERNAL_ERROR; received from peer")
+						}
+						require.Equal(t, want, events(t, resp))
+						require.Equal(t, test.last[i], time.Since(begun))
+					}
+				})
+			})
+		}
+	}
+}
+
+func streamID(request int) string { return string(rune('1' + 2*request)) }
+
+// TestPlayerWaits: a connection without an end stays open until its client leaves.
+func TestPlayerWaits(t *testing.T) {
+	for _, last := range []string{"", "1h wait\n"} {
+		synctest.Test(t, func(t *testing.T) {
+			p := recording.NewPlayer(read(t, "sse-recording 1\n0s connect\n1s bytes \"id:1\\ndata:a\\n\\n\"\n"+last))
+			client, _ := serve(t, p, false)
+			ctx, cancel := context.WithTimeout(t.Context(), 24*time.Hour)
+			defer cancel()
+			for _, id := range []string{"", "1"} { // which waits, too
+				req, _ := http.NewRequestWithContext(ctx, http.MethodGet, "http://sse.test/", nil)
+				req.Header.Set("Last-Event-ID", id)
+				resp, err := client.Do(req)
+				require.NoError(t, err)
+				require.Equal(t, "text/event-stream", resp.Header.Get("Content-Type"))
+				text, err := io.ReadAll(resp.Body)
+				require.ErrorIs(t, err, context.DeadlineExceeded)
+				require.Equal(t, map[string]string{"": "id:1\ndata:a\n\n", "1": ""}[id], string(text))
+				ctx, cancel = context.WithTimeout(t.Context(), 24*time.Hour)
+				defer cancel()
+			}
+		})
+	}
+}
