@@ -21,6 +21,7 @@ type piece struct {
 type masker struct {
 	secrets  func() [][]byte
 	patterns []*regexp.Regexp
+	blind    bool // nobody can see what is in the bytes: all are hidden
 
 	pieces  []piece // held back
 	buf     []byte  // their bytes
@@ -32,7 +33,11 @@ type masker struct {
 func (m *masker) add(p piece) []piece {
 	m.pieces = append(m.pieces, p)
 	m.buf = append(m.buf, p.data...)
-	m.hide = append(m.hide, make([]byte, len(p.data))...)
+	hide := make([]byte, len(p.data))
+	if m.blind {
+		hide = bytes.Repeat([]byte{'*'}, len(p.data))
+	}
+	m.hide = append(m.hide, hide...)
 	return m.release(min(m.hideSecrets(), m.hidePatterns(false)))
 }
 

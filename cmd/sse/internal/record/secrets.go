@@ -24,7 +24,8 @@ const (
 // A redactor removes from a recording what is not for showing around: credentials, wherever
 // they stand, and what the user's patterns match. A nil redactor removes nothing.
 type redactor struct {
-	patterns []*regexp.Regexp
+	patterns    []*regexp.Regexp
+	credentials bool // are to be removed, too
 
 	mu      sync.Mutex
 	secrets [][]byte // to look for, the longest first
@@ -39,6 +40,9 @@ func (r *redactor) known() [][]byte {
 
 // add has values looked for, in all the forms in which they may come back.
 func (r *redactor) add(values ...string) {
+	if !r.credentials {
+		return
+	}
 	forms := make(map[string]bool)
 	for _, v := range values {
 		for _, plain := range []string{v, unescaped(v)} {
@@ -148,7 +152,7 @@ func (r *redactor) value(name, value string) string {
 	switch {
 	case r == nil:
 		return value
-	case secret.IsName(name):
+	case r.credentials && secret.IsName(name):
 		return recording.Redacted
 	}
 	return r.text(value)
@@ -156,10 +160,13 @@ func (r *redactor) value(name, value string) string {
 
 // text returns what is recorded of a text: a target, or a value.
 func (r *redactor) text(text string) string {
-	if r == nil {
+	switch {
+	case r == nil:
 		return text
+	case r.credentials:
+		text = secret.Redact(text, recording.Redacted)
 	}
-	return r.hide(secret.Redact(text, recording.Redacted))
+	return r.hide(text)
 }
 
 // hide removes the secrets that are looked for, and what the patterns match.
@@ -174,8 +181,11 @@ func (r *redactor) hide(text string) string {
 
 // body returns what is recorded of a request's body, and has its secrets looked for.
 func (r *redactor) body(contentType string, body []byte) string {
-	if r == nil {
+	switch {
+	case r == nil:
 		return string(body)
+	case !r.credentials:
+		return r.hide(string(body))
 	}
 	redacted, values := secret.Body(contentType, body, recording.Redacted)
 	r.add(values...)

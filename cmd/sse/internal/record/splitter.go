@@ -15,9 +15,7 @@ const (
 
 // A head is the header of a response, as it was sent.
 type head struct {
-	proto   string // HTTP/1.1, HTTP/2.0
 	code    int
-	reason  string
 	fields  []field
 	framing framing
 }
@@ -161,12 +159,10 @@ func (s *splitter) readHeader(at time.Time) {
 	lines := s.lines
 	s.lines, s.size = nil, 0
 	h := new(head)
-	var status string
-	h.proto, status, _ = strings.Cut(lines[0], " ")
-	code, reason, _ := strings.Cut(strings.TrimLeft(status, " "), " ")
+	_, status, _ := strings.Cut(lines[0], " ")
+	code, _, _ := strings.Cut(strings.TrimLeft(status, " "), " ")
 	var err error
 	h.code, err = strconv.Atoi(code)
-	h.reason = reason
 	switch {
 	case err != nil || h.code == http.StatusSwitchingProtocols:
 		s.state = over
