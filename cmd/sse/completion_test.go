@@ -16,9 +16,11 @@ import (
 func TestCompletion(t *testing.T) {
 	for shell, form := range map[string]string{"bash": `[' ]-%s(\\n|'|\||\))`, "zsh": `-%s[:']`, "fish": `-[os] %s( |\n)`} {
 		script, _ := runBinary(t, exitEnded, "", "completion", shell)
-		new(options).flags().VisitAll(func(f *flag.Flag) {
-			require.Regexp(t, strings.ReplaceAll(strings.ReplaceAll(form, "[' ]", `['n|\s]`), "%s", f.Name), script)
-		})
+		for _, flags := range []*flag.FlagSet{new(options).flags(), new(recordOptions).flags(), new(replayOptions).flags()} {
+			flags.VisitAll(func(f *flag.Flag) {
+				require.Regexp(t, strings.ReplaceAll(strings.ReplaceAll(form, "[' ]", `['n|\s]`), "%s", f.Name), script)
+			})
+		}
 		for _, name := range subcommandNames() {
 			require.Contains(t, script, name)
 		}
@@ -55,6 +57,14 @@ func TestCompletionBash(t *testing.T) {
 		{"sse -d @an", []string{"@another"}},
 		{"sse -d an", nil},
 		{"sse -X ", nil},
+		{"sse record -max-s", []string{"-max-size"}},
+		{"sse record http://h/ -re", []string{"-redact", "-redact-pattern", "-retry-forever"}},
+		{"sse record -o an", []string{"another"}},
+		{"sse record an", nil},
+		{"sse replay -s", []string{"-speed", "-split", "-status"}},
+		{"sse replay a", []string{"a file", "another"}},
+		{"sse replay -split a", nil},
+		{"sse -sp", nil},
 	} {
 		words := strings.Split(test.words, " ")
 		cmd := exec.Command("bash", "-c", script+`

@@ -34,12 +34,14 @@ const (
 )
 
 // subcommands returns what may stand first in place of flags and URLs.
-func subcommands() map[string]func(cmd *command, args []string) int {
-	return map[string]func(cmd *command, args []string) int{
-		"check": func(cmd *command, args []string) int {
+func subcommands() map[string]func(ctx context.Context, cmd *command, args []string) int {
+	return map[string]func(ctx context.Context, cmd *command, args []string) int{
+		"check": func(_ context.Context, cmd *command, args []string) int {
 			return check.Main(args, cmd.stdout, cmd.stderr)
 		},
-		"completion": (*command).completion,
+		"completion": func(_ context.Context, cmd *command, args []string) int { return cmd.completion(args) },
+		"record":     func(ctx context.Context, cmd *command, args []string) int { return cmd.record(ctx, args) },
+		"replay":     func(ctx context.Context, cmd *command, args []string) int { return cmd.replay(ctx, args) },
 	}
 }
 
@@ -95,7 +97,7 @@ func (cmd *command) run(ctx context.Context, args []string) int {
 	defer cmd.stdout.Flush()
 	if len(args) > 0 {
 		if sub, ok := subcommands()[args[0]]; ok {
-			return sub(cmd, args[1:])
+			return sub(ctx, cmd, args[1:])
 		}
 	}
 	o, err := cmd.parseArgs(args)
@@ -118,9 +120,12 @@ func (cmd *command) run(ctx context.Context, args []string) int {
 	return t.run(ctx)
 }
 
-func (cmd *command) usage(err error) int {
+func (cmd *command) usage(err error) int { return cmd.usageOf("sse", err) }
+
+// usageOf reports wrong usage of the command, or of a subcommand.
+func (cmd *command) usageOf(name string, err error) int {
 	cmd.complain("", err)
-	fmt.Fprintln(cmd.stderr, "Run 'sse -h' for usage.")
+	fmt.Fprintf(cmd.stderr, "Run '%s -h' for usage.\n", name)
 	return exitUsage
 }
 

@@ -3,16 +3,13 @@ package main
 import (
 	"cmp"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"text/template"
-	"time"
 
 	"github.com/lastevent/sse"
 )
@@ -54,108 +51,44 @@ type options struct {
 	verbose, stats  bool
 }
 
-// list is a flag that may be repeated.
-type list []string
-
-func (l *list) String() string     { return strings.Join(*l, ", ") }
-func (l *list) Set(s string) error { *l = append(*l, s); return nil }
-
-// seconds is a time, which may be a bare number as with curl.
-type seconds time.Duration
-
-func (s *seconds) String() string { return time.Duration(*s).String() }
-
-func (s *seconds) Set(text string) error {
-	if _, err := strconv.ParseFloat(text, 64); err == nil {
-		text += "s"
-	}
-	d, err := time.ParseDuration(text)
-	if err != nil || d < 0 {
-		return errors.New("want a time such as 30, 1.5s or 10m")
-	}
-	*s = seconds(d)
-	return nil
-}
-
-// flags returns the flags, which set the options. The help page says what they are for.
-func (o *options) flags() *flag.FlagSet {
-	flags := flag.NewFlagSet("sse", flag.ContinueOnError)
-	flags.SetOutput(io.Discard)
-	flags.Var(&o.lines, "H", "")
-	flags.StringVar(&o.method, "X", "", "")
-	flags.StringVar(&o.user, "u", "", "")
-	flags.StringVar(&o.user, "user", "", "")
-	flags.Var(&o.content, "d", "")
-	flags.BoolVar(&o.http2, "http2", false, "")
-	flags.StringVar(&o.unix, "unix", "", "")
-	flags.StringVar(&o.cacert, "cacert", "", "")
-	flags.StringVar(&o.cert, "cert", "", "")
-	flags.StringVar(&o.key, "key", "", "")
-	flags.BoolVar(&o.insecure, "k", false, "")
-	flags.StringVar(&o.id, "id", "", "")
-	flags.StringVar(&o.state, "state", "", "")
-	flags.IntVar(&o.max, "n", 0, "")
-	flags.Var(&o.types, "type", "")
-	flags.Var(&o.until, "until", "")
-	flags.BoolVar(&o.once, "once", false, "")
-	flags.BoolVar(&o.forever, "retry-forever", false, "")
-	flags.Var(&o.idle, "idle", "")
-	flags.Var(&o.maxTime, "max-time", "")
-	flags.IntVar(&o.maxEvent, "max-event", 0, "")
-	flags.BoolVar(&o.data, "data", false, "")
-	flags.BoolVar(&o.json, "json", false, "")
-	flags.BoolVar(&o.parse, "parse", false, "")
-	flags.BoolVar(&o.raw, "raw", false, "")
-	flags.StringVar(&o.text, "format", "", "")
-	flags.BoolVar(&o.verbose, "v", false, "")
-	flags.BoolVar(&o.stats, "stats", false, "")
-	flags.BoolVar(&o.demo, "demo", false, "")
-	flags.BoolVar(&o.version, "version", false, "")
-	return flags
-}
-
 // parseArgs reads the arguments: flags and URLs in any order. Its error is flag.ErrHelp for -h.
 // All that can be wrong with the arguments is found here or by newTail, before any request.
 func (cmd *command) parseArgs(args []string) (*options, error) {
-	o := &options{header: make(http.Header)}
-	flags := o.flags()
-	var urls []string
-	for {
-		if err := flags.Parse(args); err != nil {
-			return nil, err
-		}
-		if flags.NArg() == 0 {
-			break
-		}
-		urls = append(urls, flags.Arg(0))
-		args = flags.Args()[1:]
+	o := new(options)
+	urls, given, err := parseFlags(o.flags(), args)
+	if err != nil {
+		return nil, err
 	}
-	given := make(map[string]bool)
-	flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
 	if err := o.check(given, len(urls)); err != nil || o.demo || o.version {
 		return o, err
 	}
-	in := &input{Reader: cmd.stdin}
-	if err := o.readHeader(in); err != nil {
-		return nil, err
-	}
-	if given["u"] || given["user"] {
-		if err := o.setUser(); err != nil {
-			return nil, err
-		}
-	}
-	if given["d"] {
-		if err := o.readBody(in); err != nil {
-			return nil, err
-		}
-	}
-	o.method = cmp.Or(o.method, http.MethodGet)
 	if given["format"] {
 		if err := o.parseFormat(cmd.stdout.Own); err != nil {
 			return nil, err
 		}
 	}
-	return o, o.parseURLs(urls)
+	return o, o.readRequest(cmd.stdin, given, urls)
+}
+
+// readRequest reads what the flags of a request name, and the URLs.
+func (o *options) readRequest(stdin io.Reader, given map[string]bool, urls []string) error {
+	o.header = make(http.Header)
+	in := &input{Reader: stdin}
+	if err := o.readHeader(in); err != nil {
+		return err
+	}
+	if given["u"] || given["user"] {
+		if err := o.setUser(); err != nil {
+			return err
+		}
+	}
+	if given["d"] {
+		if err := o.readBody(in); err != nil {
+			return err
+		}
+	}
+	o.method = cmp.Or(o.method, http.MethodGet)
+	return o.parseURLs(urls)
 }
 
 // check refuses what makes no sense together.
@@ -181,10 +114,17 @@ func (o *options) check(given map[string]bool, urls int) error {
 		return errors.New("-raw goes with one URL")
 	case o.id != "" && urls > 1:
 		return errors.New("-id goes with one URL")
-	case !sse.Resumable(o.id):
-		return errors.New("-id: no header can carry this ID")
 	case given["state"] && o.state == "":
 		return errors.New("-state: the name of a file is missing")
+	}
+	return o.checkStream(given)
+}
+
+// checkStream is check for the flags of the transport and the stream.
+func (o *options) checkStream(given map[string]bool) error {
+	switch {
+	case !sse.Resumable(o.id):
+		return errors.New("-id: no header can carry this ID")
 	case given["unix"] && o.unix == "":
 		return errors.New("-unix: the path of a socket is missing")
 	case o.key != "" && o.cert == "":
