@@ -10,7 +10,7 @@ const help = `sse prints the events of a stream as they come, and resumes it aft
   sse [flags] URL ...    each line of several URLs begins with the URL's name,
                          or with yours: name=URL. Without a scheme it is http.
   sse check URL          says why a stream does not stream: see sse check -h
-  sse record URL         writes a stream with its timing to a file: sse record -h
+  sse record URL         keeps a stream and its timing in a file: sse record -h
   sse replay FILE        is a server that plays such a file: see sse replay -h
   sse completion SHELL   prints a script that completes flags: bash, zsh or fish
   sse -demo              shows a stream survive a bad server, in five seconds

@@ -270,8 +270,8 @@ func (r *recordRun) follow(ctx context.Context, tr *http.Transport) {
 
 // proxy passes requests on, until the context is done.
 func (r *recordRun) proxy(ctx context.Context, l net.Listener, tr *http.Transport) {
-	errors := log.New(log.Writer(), "", 0)
-	srv := &http.Server{Handler: r.recorder.Proxy(r.origin, tr, errors), ErrorLog: errors, ReadHeaderTimeout: time.Minute}
+	report := func(err error) { r.complain("", err) }
+	srv := &http.Server{Handler: r.recorder.Proxy(r.origin, tr, report), ErrorLog: log.New(log.Writer(), "", 0), ReadHeaderTimeout: time.Minute}
 	address := "http://" + l.Addr().String() + "/"
 	if r.file == "-" {
 		fmt.Fprintln(r.stderr, address)

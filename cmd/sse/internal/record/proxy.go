@@ -1,6 +1,7 @@
 package record
 
 import (
+	"io"
 	"log"
 	"mime"
 	"net/http"
@@ -11,8 +12,9 @@ import (
 
 // Proxy returns a handler that passes requests on to an origin, by base, which it changes,
 // and records those that are answered with a stream of events. All else passes unrecorded.
-// It asks for no content coding, in which nobody could look for secrets.
-func (r *Recorder) Proxy(origin *url.URL, base *http.Transport, errors *log.Logger) http.Handler {
+// It asks for no content coding, in which nobody could look for secrets. An origin that does
+// not answer is reported.
+func (r *Recorder) Proxy(origin *url.URL, base *http.Transport, report func(error)) http.Handler {
 	base.DisableCompression = true
 	transport := r.Transport(base)
 	transport.keep = isStream
@@ -28,7 +30,13 @@ func (r *Recorder) Proxy(origin *url.URL, base *http.Transport, errors *log.Logg
 		},
 		Transport:     transport,
 		FlushInterval: -1,
-		ErrorLog:      errors,
+		ErrorLog:      log.New(io.Discard, "", 0), // it is about streams that are cut, which the recording shows
+		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
+			if r.Context().Err() == nil {
+				report(err)
+			}
+			w.WriteHeader(http.StatusBadGateway)
+		},
 	}
 }
 

@@ -46,14 +46,19 @@ func (r *redactor) add(values ...string) {
 	forms := make(map[string]bool)
 	for _, v := range values {
 		for _, plain := range []string{v, unescaped(v)} {
-			quoted, _ := json.Marshal(plain)
-			for _, form := range []string{plain, url.QueryEscape(plain), url.PathEscape(plain), strings.Trim(string(quoted), `"`)} {
-				if len(form) >= minSecret && !strings.Contains(form, recording.Redacted) {
-					forms[form] = true
-				}
+			forms[plain], forms[url.QueryEscape(plain)], forms[url.PathEscape(plain)] = true, true, true
+			for _, escapeHTML := range []bool{false, true} {
+				quoted := inJSON(plain, escapeHTML)
+				forms[quoted], forms[inJSON(quoted, escapeHTML)] = true, true // the latter of a JSON body in JSON
+			}
+			for line := range strings.Lines(plain) { // each becomes a data field of its own
+				forms[strings.TrimRight(line, "\r\n")] = true
 			}
 		}
 	}
+	maps.DeleteFunc(forms, func(form string, _ bool) bool {
+		return len(form) < minSecret || strings.Contains(form, recording.Redacted)
+	})
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, s := range r.secrets {
@@ -66,6 +71,15 @@ func (r *redactor) add(values ...string) {
 	for _, form := range slices.SortedFunc(maps.Keys(forms), func(a, b string) int { return len(b) - len(a) }) {
 		r.secrets = append(r.secrets, []byte(form))
 	}
+}
+
+// inJSON returns a text as JSON has it, without its quotes.
+func inJSON(text string, escapeHTML bool) string {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(escapeHTML)
+	_ = enc.Encode(text)
+	return strings.TrimSuffix(strings.TrimPrefix(b.String(), `"`), "\"\n")
 }
 
 func unescaped(value string) string {
