@@ -161,8 +161,13 @@ func (cmd *command) record(ctx context.Context, args []string) int {
 		tr, err = cmd.newTransport(&o.options)
 	}
 	var l net.Listener
-	if err == nil && o.origin != nil {
+	var req *http.Request
+	switch {
+	case err != nil:
+	case o.origin != nil:
 		l, err = listen(ctx, o.listen)
+	default:
+		req, err = o.newRequest(o.sources[0], o.id)
 	}
 	var file io.WriteCloser
 	if err == nil {
@@ -185,7 +190,7 @@ func (cmd *command) record(ctx context.Context, args []string) int {
 	if l != nil {
 		r.proxy(ctx, l, tr)
 	} else {
-		r.follow(ctx, tr)
+		r.follow(req.WithContext(ctx), tr)
 	}
 	r.recorder.Close()
 	return r.end(ctx, signaled)
@@ -235,12 +240,7 @@ type nopCloser struct{ io.Writer }
 func (nopCloser) Close() error { return nil }
 
 // follow records the stream of a URL.
-func (r *recordRun) follow(ctx context.Context, tr *http.Transport) {
-	req, err := r.newRequest(r.sources[0], r.id)
-	if err != nil {
-		r.failed = err
-		return
-	}
+func (r *recordRun) follow(req *http.Request, tr *http.Transport) {
 	r.recorder.Secrets(r.header.Get("Content-Type"), r.body)
 	transport := r.recorder.Transport(tr)
 	defer transport.CloseIdleConnections()
@@ -248,14 +248,14 @@ func (r *recordRun) follow(ctx context.Context, tr *http.Transport) {
 		HTTPClient: &http.Client{Transport: transport}, Reconnect: r.policy(),
 		IdleTimeout: time.Duration(r.idle), MaxEventSize: r.maxEvent, Trace: r.trace(),
 	}
-	events := client.Events(req.WithContext(ctx))
+	events := client.Events(req)
 	last := func(ev sse.Event) bool { return slices.Contains(r.until, ev.Data) }
 	if len(r.until) > 0 {
 		events = sse.Until(events, last)
 	}
 	for ev, err := range events {
 		if err != nil {
-			if ctx.Err() == nil {
+			if req.Context().Err() == nil {
 				r.failed = err
 			}
 			return

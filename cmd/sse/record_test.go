@@ -393,7 +393,7 @@ func TestRecordProxy(t *testing.T) {
 		if query == "cut" {
 			end = "drop"
 		}
-		require.Contains(t, text, fmt.Sprintf(`%d bytes  "data: %s\n\n" 0 %s%d bytes  "data: last Bearer *******\n\n" 0 %s%d %s`, i+1, query, "\n", i+1, "\n", i+1, end))
+		require.Contains(t, text, fmt.Sprintf(`%d bytes  "data: %s\n\n" 0 %s%d bytes  "data: last **************\n\n" 0 %s%d %s`, i+1, query, "\n", i+1, "\n", i+1, end))
 	}
 	require.NotContains(t, text, "hunter2")
 }

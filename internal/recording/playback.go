@@ -23,6 +23,7 @@ type playback struct {
 	r      *http.Request
 	begun  time.Time // when the recording's time was from.at
 	opened bool      // the header has been sent
+	sent   time.Time // the last part of the response
 	close  bool      // the body ends with the connection
 }
 
@@ -128,7 +129,7 @@ func (pb *playback) open(code int, framing Framing, steps []Step) {
 		header.Set("Transfer-Encoding", "identity") // which net/http takes as this framing
 	}
 	pb.w.WriteHeader(code)
-	pb.opened = true
+	pb.opened, pb.sent = true, time.Now()
 	_ = http.NewResponseController(pb.w).Flush() // an error comes again from Write
 }
 
@@ -149,6 +150,7 @@ func (pb *playback) send(data []byte) bool {
 		return false
 	}
 	_ = http.NewResponseController(pb.w).Flush()
+	pb.sent = time.Now()
 	return true
 }
 
@@ -158,7 +160,7 @@ func (pb *playback) drop() {
 	if !pb.close {
 		panic(http.ErrAbortHandler)
 	}
-	time.Sleep(beforeReset)
+	time.Sleep(time.Until(pb.sent.Add(beforeReset)))
 	conn, _, err := http.NewResponseController(pb.w).Hijack()
 	if err != nil {
 		panic(http.ErrAbortHandler)

@@ -52,9 +52,11 @@ func ReadFile(name string) (*Recording, error) {
 // Read reads a recording. A last line without a line end that is no step is what a crash has
 // left of one: it is left out, and Truncated is set. Any other line that the format does not
 // allow is a [*SyntaxError]. A line is limited to 16 MiB, a file to 256 MiB and 4 Mi steps.
-func Read(r io.Reader) (*Recording, error) {
-	p := parser{rec: new(Recording)}
-	limited := &io.LimitedReader{R: r, N: maxSize + 1}
+func Read(r io.Reader) (*Recording, error) { return read(r, maxLine, maxSize, maxStep) }
+
+func read(r io.Reader, maxLine, maxSize, maxStep int) (*Recording, error) {
+	p := parser{rec: new(Recording), maxStep: maxStep}
+	limited := &io.LimitedReader{R: r, N: int64(maxSize) + 1}
 	lines := bufio.NewScanner(limited)
 	lines.Buffer(nil, maxLine)
 	ended := true // the line has a line end
@@ -89,10 +91,11 @@ func Read(r io.Reader) (*Recording, error) {
 
 // A parser makes steps of lines.
 type parser struct {
-	rec   *Recording
-	order order
-	at    time.Duration // of the last step
-	conn  int           // the latest connection
+	rec     *Recording
+	maxStep int
+	order   order
+	at      time.Duration // of the last step
+	conn    int           // the latest connection
 }
 
 // line adds what a line says to the recording, or returns the column of an error.
@@ -113,10 +116,10 @@ func (p *parser) line(first bool, line string) (column int, err error) {
 		return args.column, err
 	}
 	if len(args.fields) > 0 {
-		return args.fields[0].column, fmt.Errorf("a %s step has nothing after this", step.Kind)
+		return args.fields[0].column, fmt.Errorf("nothing may follow in a line with %q", step.Kind)
 	}
-	if len(p.rec.Steps) == maxStep {
-		return 1, fmt.Errorf("more than %d steps", maxStep)
+	if len(p.rec.Steps) == p.maxStep {
+		return 1, fmt.Errorf("more than %d steps", p.maxStep)
 	}
 	if err := p.order.check(&step); err != nil {
 		return args.kind, err
@@ -242,6 +245,9 @@ func (p *parser) arguments(s *Step, a *arguments) error {
 			a.optional()
 			return take(&s.ID, "the ID of the event")
 		}
+	case End, Drop, Wait:
+	default:
+		return fmt.Errorf("%q is no kind of step", s.Kind)
 	}
 	return nil
 }

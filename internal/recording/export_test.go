@@ -1,0 +1,3 @@
+package recording
+
+var ReadLimited = read
