@@ -34,7 +34,7 @@ func (n *narrator) say(color term.Color, format string, args ...any) {
 	if color != "" {
 		line = n.stderr.Paint(color, line)
 	}
-	fmt.Fprintln(n.stderr, n.stderr.Own(wrapOff)+line+n.stderr.Own(wrapOn))
+	fmt.Fprintln(n.stderr, n.stderr.Own(wrapOff)+line+n.stderr.Own(wrapOn+"\r"))
 }
 
 // maxShown is how many bytes of an event are looked at for a line: more than fit, so that no
