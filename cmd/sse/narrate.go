@@ -19,10 +19,13 @@ type narrator struct {
 	hide  func(text string) string // nil: nothing but the secrets of URLs
 }
 
+// shows reports whether there is anybody to show something to.
+func (n *narrator) shows() bool { return !n.quiet && n.stderr.IsTerminal() }
+
 // say shows a line, with the time, as much of it as fits: a wider terminal than most shows no
 // more, and a narrower one cuts it.
 func (n *narrator) say(color term.Color, format string, args ...any) {
-	if n.quiet || !n.stderr.IsTerminal() {
+	if !n.shows() {
 		return
 	}
 	text := secret.Redact(fmt.Sprintf(format, args...), hidden)

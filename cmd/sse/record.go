@@ -202,7 +202,9 @@ func (r *recordRun) end(ctx, signaled context.Context) int {
 	if err := r.out.Close(); err != nil && cause == nil {
 		cause = err
 	}
-	r.say("", "%s", r.summary())
+	if r.shows() {
+		fmt.Fprintln(r.stderr, r.stderr.Own(erase)+r.summary()) // in place of ^C
+	}
 	switch {
 	case cause == errDone, cause == nil:
 		return r.code(signaled, r.failed)
