@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/lastevent/sse"
+	"github.com/lastevent/sse/internal/recording"
 	"github.com/lastevent/sse/ssetest"
 )
 
@@ -581,6 +582,8 @@ func golden(t *testing.T, name, text string) {
 	want, err := os.ReadFile(file)
 	require.NoError(t, err, "run go test -update")
 	require.Equal(t, string(want), text)
+	_, err = recording.ReadFile(file)
+	require.NoError(t, err)
 }
 
 // script sends text and then does what follows.
@@ -713,9 +716,9 @@ func TestTranscripts(t *testing.T) {
 // requests lists what a server was asked for.
 func requests(srv *ssetest.Server) string {
 	var out strings.Builder
-	out.WriteString("\nrequests:\n")
+	out.WriteString("# the server's requests:\n")
 	for _, r := range srv.Requests() {
-		fmt.Fprintf(&out, "%s %s %q\n", r.Method, r.URL.RequestURI(), r.Header.Get("Last-Event-ID"))
+		fmt.Fprintf(&out, "# %s %s %q\n", r.Method, r.URL.RequestURI(), r.Header.Get("Last-Event-ID"))
 	}
 	return out.String()
 }
