@@ -38,12 +38,17 @@ func evidence(t testing.TB, got []sse.Event) string {
 		lines = append(lines, "connections:")
 		lines = append(lines, limit(wire, maxLines-1-len(lines))...)
 	}
+	return strings.Join(shorten(lines), "\n") + "\n"
+}
+
+// shorten cuts long lines, in place.
+func shorten(lines []string) []string {
 	for i, line := range lines {
 		if len(line) > maxLine {
 			lines[i] = fmt.Sprintf("%s… and %d bytes", strings.ToValidUTF8(line[:maxLine], ""), len(line)-maxLine)
 		}
 	}
-	return strings.Join(lines, "\n") + "\n"
+	return lines
 }
 
 func describe(ev sse.Event) string {

@@ -96,7 +96,7 @@ func TestMarketIsQuietAtNight(t *testing.T) {
 	})
 }
 
-// A Recorder's transcript is the whole behaviour of a client: here, what it makes of a
+// A Recorder's recording is the whole behaviour of a client: here, what it makes of a
 // server that restarts.
 func TestRestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -110,19 +110,27 @@ func TestRestart(t *testing.T) {
 		for range rec.Events(client.Get(t.Context(), srv.URL())) {
 		}
 		const want = `
-0s      connect ""
-0s      open
-0s      event message "a" id "1"
-0s      disconnect: unexpected EOF; again in 1s
-1s      connect "1"
-1s      disconnect: sse: GET http://sse.test: 503 Service Unavailable: "restarting"; again in 1s
-2s      connect "1"
-2s      open
-2s      event message "b" id "2"
-2s      disconnect: EOF; again in 1s
-3s      connect "2"
-3s      disconnect
-3s      end
+sse-recording 1
+0s         1 connect GET "/"
+0s         1 status 200
+0s         1 event message "a" id "1"
+0s         1 drop # unexpected EOF; again in 1s
+1s         2 connect GET "/"
+1s         2 header Last-Event-Id "1"
+1s         2 status 503
+1s         2 header Content-Type "text/plain; charset=utf-8"
+1s         2 bytes "restarting\n"
+1s         2 end # sse: GET http://sse.test: 503 Service Unavailable: "restarting"; again in 1s
+2s         3 connect GET "/"
+2s         3 header Last-Event-Id "1"
+2s         3 status 200
+2s         3 event message "b" id "2"
+2s         3 end # EOF; again in 1s
+3s         4 connect GET "/"
+3s         4 header Last-Event-Id "2"
+3s         4 status 204
+3s         4 end
+# 3s end
 `
 		if got := "\n" + rec.String(); got != want {
 			t.Errorf("got %s\nwant %s", got, want)

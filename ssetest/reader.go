@@ -270,10 +270,14 @@ func (r *Reader) close() bool {
 	return true
 }
 
-// wait returns how long to wait for an event. A bubble's clock starts in the year 2000.
+// wait returns how long to wait for an event.
 func wait() time.Duration {
-	if time.Now().Year() < 2020 {
+	if inBubble() {
 		return fakePatience
 	}
 	return patience
 }
+
+// inBubble reports whether time is that of a testing/synctest bubble, which starts in the
+// year 2000.
+func inBubble() bool { return time.Now().Year() < 2020 }

@@ -44,12 +44,18 @@ func TestScripts(t *testing.T) {
 		require.Equal(t, []string{"1", "2"}, got)
 		wait := regexpJitter.ReplaceAllString(rec.String(), "7.Xs")
 		require.Equal(t, "/moved?a=b", srv.Requests()[1].URL.RequestURI())
-		require.Contains(t, wait, `0s      connect ""
-0s      open
-0s      event e "1" id "1"
-0s      disconnect: unexpected EOF; again in 1s
-1s      connect "1"
-1s      disconnect: sse: GET http://sse.test/: 503 Service Unavailable: "later"; again in 7.Xs
+		require.Contains(t, wait, `sse-recording 1
+0s         1 connect GET "/?a=b"
+0s         1 status 200
+0s         1 event e "1" id "1"
+0s         1 drop # unexpected EOF; again in 1s
+1s         2 connect GET "/?a=b"
+1s         2 header Last-Event-Id "1"
+1s         2 status 503
+1s         2 header Content-Type "text/plain; charset=utf-8"
+1s         2 header Retry-After "7"
+1s         2 bytes "later\n"
+1s         2 end # sse: GET http://sse.test/: 503 Service Unavailable: "later"; again in 7.Xs
 `)
 		require.True(t, strings.HasSuffix(rec.String(), " end\n"))
 	})
@@ -66,11 +72,15 @@ func TestRecorder(t *testing.T) {
 		ssetest.Take(t, rec.Events(sse.Read(strings.NewReader("data:3\n\n"))), 1)
 		for range rec.Events(sse.Read(strings.NewReader("data:4\n"))) {
 		}
-		require.Equal(t, `0s      event message "1" id ""
-1.5s    left
-1.5s    event message "3" id ""
-1.5s    left
-1.5s    error: sse: the stream ended inside an event: type "message", ID "", data "4"
+		require.Equal(t, `sse-recording 1
+0s         1 connect
+0s         1 event message "1" id ""
+1.5s       1 wait # left
+1.5s       2 connect
+1.5s       2 event message "3" id ""
+1.5s       2 wait # left
+1.5s       3 connect
+1.5s       3 end # error: sse: the stream ended inside an event: type "message", ID "", data "4"
 `, rec.String())
 	})
 }

@@ -14,25 +14,25 @@ type field struct {
 	column int // in bytes, from 1
 }
 
-// fields returns the fields of a line, and the column of an error. A field is a bare word, or
-// Go strings that stand without space between them: "data: "`{"a":1}`"\n\n" is one field. A
-// bare # begins a comment.
-func fields(line string) (fs []field, column int, err error) {
+// fields returns the fields of a line and its comment, which a bare # begins. If there is an
+// error, column is its place. A field is a bare word, or Go strings that stand without space
+// between them: "data: "`{"a":1}`"\n\n" is one field.
+func fields(line string) (fs []field, comment string, column int, err error) {
 	for rest := line; ; {
 		rest = strings.TrimLeft(rest, " \t")
 		if rest == "" || rest[0] == '#' {
-			return fs, 0, nil
+			return fs, clean(strings.TrimPrefix(rest, "#")), 0, nil
 		}
 		f := field{column: len(line) - len(rest) + 1}
 		for rest != "" && (rest[0] == '"' || rest[0] == '`') {
 			f.quoted = true
 			quoted, err := strconv.QuotedPrefix(rest)
 			if err != nil {
-				return nil, len(line) - len(rest) + 1, errors.New("the string does not end, or is no Go string")
+				return nil, "", len(line) - len(rest) + 1, errors.New("the string does not end, or is no Go string")
 			}
 			text, err := strconv.Unquote(quoted)
 			if err != nil {
-				return nil, len(line) - len(rest) + 1, err
+				return nil, "", len(line) - len(rest) + 1, err
 			}
 			f.text += text
 			rest = rest[len(quoted):]
@@ -44,11 +44,11 @@ func fields(line string) (fs []field, column int, err error) {
 			}
 			f.text, rest = rest[:n], rest[n:]
 			if i := strings.IndexFunc(f.text, func(c rune) bool { return c == '"' || c == '`' || c <= ' ' || c >= 0x7f }); i >= 0 {
-				return nil, f.column + i, errors.New("a word with this character must be quoted")
+				return nil, "", f.column + i, errors.New("a word with this character must be quoted")
 			}
 		}
 		if rest != "" && rest[0] != ' ' && rest[0] != '\t' {
-			return nil, len(line) - len(rest) + 1, fmt.Errorf("want a space, not %q", rest[:1])
+			return nil, "", len(line) - len(rest) + 1, fmt.Errorf("want a space, not %q", rest[:1])
 		}
 		fs = append(fs, f)
 	}
@@ -82,8 +82,18 @@ func appendQuoted(b []byte, text string) []byte {
 
 // appendWord appends a word, quoted if it must be.
 func appendWord(b []byte, word string) []byte {
-	if fs, _, err := fields(word); err == nil && len(fs) == 1 && fs[0].text == word {
+	if fs, _, _, err := fields(word); err == nil && len(fs) == 1 && fs[0].text == word {
 		return append(b, word...)
 	}
 	return strconv.AppendQuote(b, word)
+}
+
+// clean returns the text of a comment: on one line, and without spaces around it.
+func clean(text string) string {
+	return strings.TrimSpace(strings.Map(func(c rune) rune {
+		if !strconv.IsPrint(c) {
+			return ' '
+		}
+		return c
+	}, text))
 }

@@ -25,11 +25,20 @@ type playback struct {
 	opened bool      // the header has been sent
 	sent   time.Time // the last part of the response
 	close  bool      // the body ends with the connection
+
+	sentAll bool // everything that the connection has was sent
 }
 
 // play plays the steps, until the connection or the client's interest in it is over.
 func (pb *playback) play() {
+	last := 0 // the last step that sends something
 	for i := range pb.steps {
+		if s := &pb.steps[i]; s.Kind == Status || s.carries() {
+			last = i
+		}
+	}
+	for i := range pb.steps {
+		pb.sentAll = i > last
 		s := &pb.steps[i]
 		if i < pb.from.step && s.Kind != Status {
 			continue
@@ -63,6 +72,7 @@ func (pb *playback) play() {
 			return
 		}
 	}
+	pb.sentAll = true
 	pb.wait(pb.steps[len(pb.steps)-1].At)
 }
 
@@ -97,14 +107,16 @@ func (pb *playback) wait(at time.Duration) {
 // Fields of a header that belong to one connection. The framing has what is played of them.
 var hopByHop = []string{"Connection", "Keep-Alive", "Proxy-Connection", "Trailer", "Transfer-Encoding", "Upgrade"}
 
-// open sends a header; steps are those after the status.
+// open sends a header; steps are those after the status. A status of 200 without any field
+// is that of an event stream.
 func (pb *playback) open(code int, framing Framing, steps []Step) {
 	header := pb.w.Header()
 	header["Date"], header["Content-Type"] = nil, nil // which net/http would otherwise add
-	size := 0
+	size, fields := 0, false
 	for i := range steps {
 		s := &steps[i]
 		name := http.CanonicalHeaderKey(s.Name)
+		fields = fields || s.Kind == Header
 		switch {
 		case s.carries():
 			size += len(s.Data())
@@ -113,6 +125,9 @@ func (pb *playback) open(code int, framing Framing, steps []Step) {
 		case s.Kind == Header && !slices.Contains(hopByHop, name):
 			header[name] = append(header[name], s.Value)
 		}
+	}
+	if code == http.StatusOK && !fields {
+		header.Set("Content-Type", "text/event-stream")
 	}
 	switch {
 	case framing != Length && framing != HTTP2:
@@ -133,10 +148,10 @@ func (pb *playback) open(code int, framing Framing, steps []Step) {
 	_ = http.NewResponseController(pb.w).Flush() // an error comes again from Write
 }
 
-// openImplied sends the header that a connection without a status has.
+// openImplied sends the header of a connection that has no status.
 func (pb *playback) openImplied() {
 	if !pb.opened {
-		pb.open(http.StatusOK, "", []Step{{Kind: Header, Name: "Content-Type", Value: "text/event-stream"}})
+		pb.open(http.StatusOK, "", nil)
 	}
 }
 

@@ -8,17 +8,15 @@ import (
 	"time"
 )
 
-// A Player is an http.Handler that plays a recording. It answers each request with a
-// connection of the recording that has not been played yet:
-//
-//   - the first one that was recorded with the same Last-Event-ID, or without one;
-//   - otherwise, if the recording has an event with that ID and more events after it, with
-//     what follows that event;
-//   - otherwise the first one.
+// A Player is an http.Handler that plays a recording. It answers each request with the first
+// connection of the recording that has not been played yet and that was recorded with the
+// same Last-Event-ID, or without one. If there is none, and the recording has an event with
+// that ID, it answers with what follows that event, which may be the next connection.
+// Otherwise it answers with the first connection that has not been played.
 //
 // If the recording has connections with the method and the path of the request, only those
-// are considered. When all have been played the answer is 204 No Content, which ends a
-// client's stream.
+// are considered. A connection that its client left before all was sent has not been played.
+// When all have been played the answer is 204 No Content, which ends a client's stream.
 //
 // The times of a connection count from its request. Over HTTP/1.1 the framing is that of
 // the recording, and each chunk is a chunk; over HTTP/2 a chunk is a DATA frame, or several.
@@ -30,7 +28,7 @@ type Player struct {
 	// client left then ends at the time at which it was left.
 	Loop bool
 
-	conns []Connection
+	conns []conn
 	index func() map[string]position // by the ID of the event before each
 
 	mu     sync.Mutex
@@ -39,10 +37,34 @@ type Player struct {
 
 // NewPlayer returns a Player of r, which is not to be changed any more.
 func NewPlayer(r *Recording) *Player {
-	p := &Player{conns: r.Connections()}
+	p := new(Player)
+	conns := r.Connections()
+	for i := range conns {
+		p.conns = append(p.conns, newConn(&conns[i]))
+	}
 	p.played = make([]bool, len(p.conns))
-	p.index = sync.OnceValue(func() map[string]position { return index(p.conns, p.Loop) })
+	p.index = sync.OnceValue(func() map[string]position { return index(conns, p.Loop) })
 	return p
+}
+
+// A conn is a connection, and what its request is recognized by.
+type conn struct {
+	*Connection
+	method, path string // "": not known
+	lastEventID  string
+}
+
+func newConn(c *Connection) conn {
+	made := conn{Connection: c, method: c.Steps[0].Name}
+	if target, err := url.ParseRequestURI(c.Steps[0].Value); err == nil {
+		made.path = target.Path
+	}
+	for name, value := range c.Request() {
+		if http.CanonicalHeaderKey(name) == "Last-Event-Id" {
+			made.lastEventID = value
+		}
+	}
+	return made
 }
 
 // ServeHTTP answers with a connection of the recording.
@@ -57,6 +79,13 @@ func (p *Player) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		steps: p.conns[from.conn].Steps, from: from, speed: p.Speed, loop: p.Loop,
 		w: w, r: r, begun: time.Now(),
 	}
+	defer func() { // also if the playback cuts the connection, by a panic
+		if !pb.sentAll {
+			p.mu.Lock()
+			p.played[from.conn] = false
+			p.mu.Unlock()
+		}
+	}()
 	pb.play()
 }
 
@@ -65,9 +94,8 @@ func (p *Player) choose(r *http.Request) (position, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	fits := p.fits(r)
-	id := r.Header.Get("Last-Event-ID")
-	find := func(want func(c *Connection) bool) (position, bool) {
-		for i := range p.conns {
+	find := func(first int, want func(c *conn) bool) (position, bool) {
+		for i := first; i < len(p.conns); i++ {
 			if c := &p.conns[i]; !p.played[i] && fits(c) && want(c) {
 				p.played[i] = true
 				return position{conn: i, at: c.Steps[0].At}, true
@@ -75,44 +103,38 @@ func (p *Player) choose(r *http.Request) (position, bool) {
 		}
 		return position{}, false
 	}
-	if pos, ok := find(func(c *Connection) bool { return c.lastEventID() == id }); ok {
+	anyone := func(*conn) bool { return true }
+	id := r.Header.Get("Last-Event-ID")
+	pos, ok := find(0, func(c *conn) bool { return c.lastEventID == id })
+	if ok {
 		return pos, true
 	}
-	if pos, ok := p.index()[id]; ok && id != "" && fits(&p.conns[pos.conn]) {
-		p.played[pos.conn] = true
-		return pos, true
+	known, ok := p.index()[id]
+	switch {
+	case !ok || !fits(&p.conns[known.conn]):
+		pos, ok = find(0, anyone)
+	case known.more:
+		p.played[known.conn] = true
+		return known, true
+	default:
+		pos, ok = find(known.conn+1, anyone)
 	}
-	anyone := func(*Connection) bool { return true }
-	pos, ok := find(anyone)
 	if !ok && p.Loop {
 		for i := range p.conns {
 			p.played[i] = p.played[i] && !fits(&p.conns[i])
 		}
-		return find(anyone)
+		return find(0, anyone)
 	}
 	return pos, ok
 }
 
 // fits returns a function that reports whether a connection may answer r.
-func (p *Player) fits(r *http.Request) func(*Connection) bool {
-	same := func(c *Connection) bool {
-		target, err := url.ParseRequestURI(c.Steps[0].Value)
-		return c.Steps[0].Name == r.Method && err == nil && target.Path == r.URL.Path
-	}
+func (p *Player) fits(r *http.Request) func(*conn) bool {
+	same := func(c *conn) bool { return c.method == r.Method && c.path == r.URL.Path }
 	for i := range p.conns {
 		if same(&p.conns[i]) {
 			return same
 		}
 	}
-	return func(*Connection) bool { return true }
-}
-
-// lastEventID returns the Last-Event-ID of the recorded request.
-func (c *Connection) lastEventID() string {
-	for name, value := range c.Request() {
-		if http.CanonicalHeaderKey(name) == "Last-Event-Id" {
-			return value
-		}
-	}
-	return ""
+	return func(*conn) bool { return true }
 }

@@ -27,7 +27,7 @@ import (
 // complete at random, of which each asks for what follows the one before it.
 func generate(rnd *rand.Rand, framings ...recording.Framing) *recording.Recording {
 	r := &recording.Recording{Start: time.Unix(rnd.Int64N(1<<31), 0).UTC()}
-	at, id, cut := time.Duration(0), 0, false
+	at, id := time.Duration(0), 0
 	later := func() time.Duration {
 		at += time.Duration(10+rnd.IntN(1_000_000)) * recording.Resolution
 		return at
@@ -58,7 +58,7 @@ func generate(rnd *rand.Rand, framings ...recording.Framing) *recording.Recordin
 			chunks, text = append(chunks, text[:n]), text[n:]
 		}
 		size := len(strings.Join(chunks, ""))
-		cut = rnd.IntN(2) == 0
+		cut := rnd.IntN(2) == 0
 		add(later(), recording.Step{Kind: recording.Status, Code: 200, Framing: framing})
 		if framing == recording.Length {
 			if cut {

@@ -100,7 +100,7 @@ type parser struct {
 
 // line adds what a line says to the recording, or returns the column of an error.
 func (p *parser) line(first bool, line string) (column int, err error) {
-	fs, column, err := fields(line)
+	fs, comment, column, err := fields(line)
 	if err != nil {
 		return column, err
 	}
@@ -124,6 +124,7 @@ func (p *parser) line(first bool, line string) (column int, err error) {
 	if err := p.order.check(&step); err != nil {
 		return args.kind, err
 	}
+	step.Comment = comment
 	p.at = step.At
 	p.rec.Steps = append(p.rec.Steps, step)
 	return 0, nil

@@ -127,7 +127,7 @@ func TestLimits(t *testing.T) {
 func FuzzRecording(f *testing.F) {
 	f.Add("sse-recording 1 2026-11-27T18:09:37Z\n0s connect GET \"/\"\n0s status 200 chunked\n1.5s bytes \"data: \"`\"a\"`\"\\n\\n\"\n2s drop\n")
 	f.Add(twoConnections)
-	f.Add("sse-recording 1\n0s 1 connect POST /\n0s 2 connect\n+1h 1 body `{}`\n+0s 2 event a \"b\" id \"c\" # last\n1h 1 status 204\n1h 1 wait")
+	f.Add("sse-recording 1\n0s 1 connect POST /\n0s 2 connect\n+1h 1 body `{}`\n+0s 2 event a \"b\" id \"c\" # last ä\x00 # x\n1h 1 status 204\n1h 1 wait")
 	f.Fuzz(func(t *testing.T, text string) {
 		r, err := recording.Read(strings.NewReader(text))
 		if err != nil {

@@ -16,6 +16,7 @@ package recording
 
 import (
 	"iter"
+	"slices"
 	"time"
 
 	"github.com/lastevent/sse"
@@ -42,7 +43,7 @@ type Kind string
 // The kinds. Those of a connection follow one another in this order; End, Drop and Wait
 // exclude each other.
 const (
-	Connect Kind = "connect" // a request begins: Name is its method, Value its target; both may be ""
+	Connect Kind = "connect" // a request begins: Name is its method, Value its target; either may be ""
 	Header  Kind = "header"  // Name and Value: of the request before Status, of the response after it
 	Body    Kind = "body"    // Value: bytes of the request's body
 	Status  Kind = "status"  // Code and Framing: a response begins
@@ -74,6 +75,7 @@ type Step struct {
 	ID      string
 	Code    int
 	Framing Framing // "": no body, or as the server likes
+	Comment string  // at the end of the line
 }
 
 // Data returns the bytes of the response that a Bytes or an Event step carries.
@@ -90,6 +92,11 @@ func (s *Step) carries() bool { return s.Kind == Bytes || s.Kind == Event }
 
 func (s *Step) event() sse.Event {
 	return sse.Event{Type: s.Name, Data: s.Value, LastEventID: s.ID}
+}
+
+// HTTP2 reports whether the recording is one of HTTP/2.
+func (r *Recording) HTTP2() bool {
+	return slices.ContainsFunc(r.Steps, func(s Step) bool { return s.Framing == HTTP2 })
 }
 
 // A Connection is one request, and what came of it.

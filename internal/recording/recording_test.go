@@ -82,7 +82,7 @@ func TestByHand(t *testing.T) {
 0s         1 connect GET "/feed"
 0s         1 status 200
 0s         1 header Content-Type "text/event-stream"
-20ms       1 event message "{}" id "1"
+20ms       1 event message "{}" id "1" # a JSON object
 1.02s      1 bytes ": still here"
 1.02s      1 drop
 3s         2 connect

@@ -18,12 +18,12 @@ type position struct {
 	skip   int           // bytes of that step that are left out
 	offset int           // bytes of the body that are left out
 	at     time.Duration // the recording's time there
+	more   bool          // an event follows in the connection, or it waits for one
 }
 
 // index returns the places from which a client continues, by the IDs that it names: those
-// after the event that set the ID. A place counts only if more events follow in its
-// connection, or if the connection then waits and is not looped. The last one counts if
-// there are several.
+// after the event that set the ID. If there are several it is the last one. A connection
+// that is looped waits for nothing.
 func index(conns []Connection, loop bool) map[string]position {
 	positions := make(map[string]position)
 	for i := range conns {
@@ -34,9 +34,9 @@ func index(conns []Connection, loop bool) map[string]position {
 		waits := !loop && c.waits()
 		marks, events := scan(c)
 		for _, m := range marks {
-			if m.events < events || waits {
-				positions[m.id] = c.position(i, m.offset)
-			}
+			pos := c.position(i, m.offset)
+			pos.more = m.events < events || waits
+			positions[m.id] = pos
 		}
 	}
 	return positions

@@ -112,7 +112,20 @@ func appendStep(b []byte, s *Step) []byte {
 		b = append(b, " id "...)
 		b = strconv.AppendQuote(b, s.ID)
 	}
+	if comment := clean(s.Comment); comment != "" {
+		b = append(append(b, " # "...), comment...)
+	}
 	return append(b, '\n')
+}
+
+// Comment writes a line that is a comment.
+func (w *Writer) Comment(text string) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.err == nil {
+		_, w.err = io.WriteString(w.w, "# "+clean(text)+"\n")
+	}
+	return w.err
 }
 
 // formatTime returns d as Go prints it, but in ASCII: 0.1ms in place of 100µs.
