@@ -159,8 +159,11 @@ func (c *connection) head(at time.Time, h *head) {
 	for _, f := range h.fields {
 		header.Add(f.name, f.value)
 	}
+	if h.framing != byLength && h.framing != byHTTP2 {
+		header.Del("Content-Length") // which does not count
+	}
 	if c.redact != nil {
-		c.redact.addHeader(header)
+		c.redact.addResponse(header)
 		c.mask.blind = c.redact.credentials && isEncoded(header)
 	}
 	c.sendBody(at)

@@ -2,7 +2,6 @@ package record
 
 import (
 	"bytes"
-	"encoding/base64"
 	"encoding/json"
 	"maps"
 	"net/http"
@@ -19,6 +18,9 @@ import (
 const (
 	minSecret = 4 // bytes; shorter ones are hidden where they stand, but not looked for elsewhere
 	minCookie = 8 // the same for a cookie whose name suggests no secret
+
+	maxTheirs = 200      // forms of secrets that servers set; the latest are looked for
+	maxSecret = 16 << 10 // bytes of one that a server sets
 )
 
 // A redactor removes from a recording what is not for showing around: credentials, wherever
@@ -27,50 +29,88 @@ type redactor struct {
 	patterns    []*regexp.Regexp
 	credentials bool // are to be removed, too
 
-	mu      sync.Mutex
-	secrets [][]byte // to look for, the longest first
+	mu     sync.Mutex
+	ours   map[string]bool // of requests
+	theirs []string        // of responses, the latest last
+	all    [][]byte        // the longest first; never changed in place
 }
 
-// known returns the secrets that have been seen so far.
+// known returns the secrets to look for, the longest first.
 func (r *redactor) known() [][]byte {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.secrets
+	return r.all
 }
 
-// add has values looked for, in all the forms in which they may come back.
+// add has values of requests looked for, in all the forms in which they may come back.
 func (r *redactor) add(values ...string) {
 	if !r.credentials {
 		return
 	}
-	forms := make(map[string]bool)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.ours == nil {
+		r.ours = make(map[string]bool)
+	}
+	before := len(r.ours)
 	for _, v := range values {
-		for _, plain := range []string{v, unescaped(v)} {
-			forms[plain], forms[url.QueryEscape(plain)], forms[url.PathEscape(plain)] = true, true, true
-			for _, escapeHTML := range []bool{false, true} {
-				quoted := inJSON(plain, escapeHTML)
-				forms[quoted], forms[inJSON(quoted, escapeHTML)] = true, true // the latter of a JSON body in JSON
+		for form := range forms(v) {
+			r.ours[form] = true
+		}
+	}
+	if len(r.ours) > before {
+		r.sort()
+	}
+}
+
+// addTheirs has values of a response looked for, as long as there are not too many.
+func (r *redactor) addTheirs(values ...string) {
+	if !r.credentials {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, v := range values {
+		if len(v) > maxSecret {
+			continue
+		}
+		for _, form := range slices.Sorted(maps.Keys(forms(v))) {
+			if !r.ours[form] && !slices.Contains(r.theirs, form) {
+				r.theirs = append(r.theirs, form)
 			}
-			for line := range strings.Lines(plain) { // each becomes a data field of its own
-				forms[strings.TrimRight(line, "\r\n")] = true
-			}
+		}
+	}
+	r.theirs = slices.Clone(r.theirs[max(0, len(r.theirs)-maxTheirs):])
+	r.sort()
+}
+
+// sort makes the list of all. The caller holds the lock.
+func (r *redactor) sort() {
+	all := slices.AppendSeq(slices.Clone(r.theirs), maps.Keys(r.ours))
+	slices.SortFunc(all, func(a, b string) int { return len(b) - len(a) })
+	r.all = nil
+	for _, form := range all {
+		r.all = append(r.all, []byte(form))
+	}
+}
+
+// forms returns the forms in which a value may stand in a header, a URL or a body.
+func forms(value string) map[string]bool {
+	forms := make(map[string]bool)
+	for _, plain := range []string{value, unescaped(value)} {
+		forms[plain], forms[url.QueryEscape(plain)], forms[url.PathEscape(plain)] = true, true, true
+		for _, escapeHTML := range []bool{false, true} {
+			quoted := inJSON(plain, escapeHTML)
+			forms[quoted], forms[inJSON(quoted, escapeHTML)] = true, true // the latter of a JSON body in JSON
+		}
+		for line := range strings.Lines(plain) { // each becomes a data field of its own
+			forms[strings.TrimRight(line, "\r\n")] = true
 		}
 	}
 	maps.DeleteFunc(forms, func(form string, _ bool) bool {
 		return len(form) < minSecret || strings.Contains(form, recording.Redacted)
 	})
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, s := range r.secrets {
-		forms[string(s)] = true
-	}
-	if len(forms) == len(r.secrets) {
-		return
-	}
-	r.secrets = nil // not changed in place: known's callers have it
-	for _, form := range slices.SortedFunc(maps.Keys(forms), func(a, b string) int { return len(b) - len(a) }) {
-		r.secrets = append(r.secrets, []byte(form))
-	}
+	return forms
 }
 
 // inJSON returns a text as JSON has it, without its quotes.
@@ -94,8 +134,7 @@ func (r *redactor) addURL(u *url.URL) {
 	if u.User != nil {
 		password, ok := u.User.Password()
 		if ok {
-			r.add(password)
-			r.addBasic(u.User.Username(), password)
+			r.add(basicSecrets(u.User.Username(), password)...)
 		} else {
 			r.add(u.User.Username()) // a token
 		}
@@ -103,63 +142,11 @@ func (r *redactor) addURL(u *url.URL) {
 	r.add(secret.Parameters("?" + u.RawQuery)...)
 }
 
-func (r *redactor) addBasic(name, password string) {
-	pair := name + ":" + password
-	r.add(password, pair, base64.StdEncoding.EncodeToString([]byte(pair)))
-}
+// addHeader has the secrets of a request's header looked for.
+func (r *redactor) addHeader(h http.Header) { r.add(headerSecrets(h)...) }
 
-// addHeader has the secrets of a header looked for.
-func (r *redactor) addHeader(h http.Header) {
-	for name, values := range h {
-		for _, value := range values {
-			r.add(secret.Parameters(value)...)
-			switch {
-			case strings.EqualFold(name, "Cookie"):
-				cookies, _ := http.ParseCookie(value)
-				r.addCookies(cookies)
-			case strings.EqualFold(name, "Set-Cookie"):
-				if cookie, err := http.ParseSetCookie(value); err == nil {
-					r.addCookies([]*http.Cookie{cookie})
-				}
-			case secret.IsName(name):
-				r.addCredentials(value)
-			}
-		}
-	}
-}
-
-func (r *redactor) addCookies(cookies []*http.Cookie) {
-	for _, c := range cookies {
-		if secret.IsName(c.Name) || len(c.Value) >= minCookie {
-			r.add(c.Value)
-		}
-	}
-}
-
-// addCredentials has the value of a header looked for: all of it, and what follows its
-// scheme, if there is one.
-func (r *redactor) addCredentials(value string) {
-	r.add(value)
-	scheme, rest, ok := strings.Cut(value, " ")
-	if !ok {
-		return
-	}
-	rest = strings.TrimSpace(rest)
-	r.add(rest)
-	for param := range strings.SplitSeq(rest, ",") { // of Digest and the like
-		if _, v, ok := strings.Cut(param, "="); ok {
-			r.add(strings.Trim(v, `" `))
-		}
-	}
-	if !strings.EqualFold(scheme, "Basic") {
-		return
-	}
-	if pair, err := base64.StdEncoding.DecodeString(rest); err == nil {
-		if name, password, ok := strings.Cut(string(pair), ":"); ok {
-			r.addBasic(name, password)
-		}
-	}
-}
+// addResponse has the secrets of a response's header looked for.
+func (r *redactor) addResponse(h http.Header) { r.addTheirs(headerSecrets(h)...) }
 
 // value returns what is recorded of the value of a header.
 func (r *redactor) value(name, value string) string {

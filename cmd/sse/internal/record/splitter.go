@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	maxHeader = 1 << 20  // bytes of a response's header, as net/http has it
+	maxHeader = 1 << 20  // bytes of a response's header
 	maxLine   = 16 << 10 // bytes of a line between chunks
 )
 
@@ -159,7 +159,7 @@ func (s *splitter) readHeader(at time.Time) {
 	lines := s.lines
 	s.lines, s.size = nil, 0
 	h := new(head)
-	_, status, _ := strings.Cut(lines[0], " ")
+	proto, status, _ := strings.Cut(lines[0], " ")
 	code, _, _ := strings.Cut(strings.TrimLeft(status, " "), " ")
 	var err error
 	h.code, err = strconv.Atoi(code)
@@ -179,7 +179,7 @@ func (s *splitter) readHeader(at time.Time) {
 		h.fields = append(h.fields, field{name, strings.Trim(value, " \t")})
 	}
 	length, err := strconv.ParseInt(h.get("Content-Length"), 10, 64)
-	chunked := strings.EqualFold(h.get("Transfer-Encoding"), "chunked")
+	chunked := strings.EqualFold(h.get("Transfer-Encoding"), "chunked") && proto != "HTTP/1.0" // which net/http ignores there
 	switch {
 	case s.method == http.MethodHead, h.code == http.StatusNoContent, h.code == http.StatusNotModified:
 		h.framing = noBody

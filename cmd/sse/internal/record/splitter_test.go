@@ -48,6 +48,7 @@ func TestSplitter(t *testing.T) {
 		{"no length", "HTTP/1.1 503\r\nContent-Length: 0\r\n\r\n", []string{"503 length|Content-Length=0", "end"}, "", false},
 		{"until it is closed", "HTTP/1.0 200 OK\n\nabc", []string{"200 close"}, "abc", true},
 		{"nothing until it is closed", "HTTP/1.0 200 OK\n\n", []string{"200 close"}, "", true},
+		{"chunks of HTTP/1.0", "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n", []string{"200 close|Transfer-Encoding=chunked"}, "3\r\n", true},
 		{"without a body", "HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\nabcde", []string{"204 |Content-Length=5", "end"}, "", false},
 		{"interim responses", "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early\r\nA: b\r\n\r\nHTTP/1.1 304 N\r\nC: d\r\n\r\n", []string{"304 |C=d", "end"}, "", false},
 		{"a folded field", "HTTP/1.1 200 OK\r\nA: b\r\n\t c\r\n\r\n", []string{"200 close|A=b c"}, "", true},

@@ -47,6 +47,7 @@ type dialer func(ctx context.Context, network, addr string) (net.Conn, error)
 // with TLS that go through no proxy. Only of these a recording has the chunks; of all others
 // it has what each Read returns.
 func tapTransport(tr *http.Transport) {
+	tr.MaxResponseHeaderBytes = maxHeader
 	if tr.Protocols != nil && !tr.Protocols.HTTP1() {
 		return
 	}
