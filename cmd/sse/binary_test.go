@@ -19,6 +19,7 @@ import (
 	"regexp"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -469,6 +470,20 @@ func serve(t *testing.T, h http.HandlerFunc) string {
 	srv := httptest.NewServer(h)
 	t.Cleanup(srv.Close)
 	return srv.URL
+}
+
+// endless serves events with the IDs 1, 2, …, which the client resumes.
+func endless(pause time.Duration) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		n, _ := strconv.Atoi(r.Header.Get("Last-Event-ID"))
+		w.Header().Set("Content-Type", "text/event-stream")
+		for r.Context().Err() == nil {
+			n++
+			fmt.Fprintf(w, "id: %d\ndata: %d\n\n", n, n)
+			w.(http.Flusher).Flush()
+			time.Sleep(pause)
+		}
+	}
 }
 
 // requireClientCertificate has a server ask for a certificate. It takes any.

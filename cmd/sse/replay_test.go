@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"os"
 	"strings"
-	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -167,19 +166,6 @@ func TestReplayTLS(t *testing.T) {
 	url, _ = startReplay(t, file)
 	_, stderr = runBinary(t, exitEnded, "", "-http2", "-v", "-n", "6", url) // without TLS
 	require.Contains(t, stderr, "< HTTP/2.0 200")
-}
-
-// TestReplayEnds: signals end it, whoever is connected.
-func TestReplayEnds(t *testing.T) {
-	for sig, code := range map[syscall.Signal]int{syscall.SIGINT: exitInterrupted, syscall.SIGTERM: exitTerminated} {
-		url, cmd := startReplay(t, write(t, "rec", "sse-recording 1\n0s connect\n0s event message a id 1\n"))
-		resp, err := http.Get(url)
-		require.NoError(t, err)
-		defer resp.Body.Close()
-		require.NoError(t, cmd.Process.Signal(sig))
-		_ = cmd.Wait()
-		require.Equal(t, code, cmd.ProcessState.ExitCode())
-	}
 }
 
 // TestReplayCheck: sse check finds no fault in a good stream, and names the one that is played.

@@ -22,20 +22,6 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// endless serves events with the IDs 1, 2, …, which the client resumes.
-func endless(pause time.Duration) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		n, _ := strconv.Atoi(r.Header.Get("Last-Event-ID"))
-		w.Header().Set("Content-Type", "text/event-stream")
-		for r.Context().Err() == nil {
-			n++
-			fmt.Fprintf(w, "id: %d\ndata: %d\n\n", n, n)
-			w.(http.Flusher).Flush()
-			time.Sleep(pause)
-		}
-	}
-}
-
 // TestSignals: they end it quietly, each with its code, and with the position of the last
 // event that was printed.
 func TestSignals(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -138,7 +139,10 @@ func generate(rnd *rand.Rand, framing recording.Framing) *recording.Recording {
 func TestAgain(t *testing.T) {
 	for _, framing := range []recording.Framing{recording.Chunked, recording.Length, recording.Close, recording.HTTP2} {
 		t.Run(string(framing), func(t *testing.T) {
-			for seed := range uint64(100) {
+			if framing == recording.HTTP2 && strings.HasPrefix(runtime.Version(), "go1.25") {
+				t.Skip("net/http's HTTP/2 server does not run in several bubbles before Go 1.26")
+			}
+			for seed := range uint64(40) {
 				original := generate(rand.New(rand.NewPCG(seed, 0)), framing)
 				play := func(r *recording.Recording) (text string) {
 					synctest.Test(t, func(t *testing.T) {
