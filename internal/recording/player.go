@@ -149,6 +149,7 @@ func (p *Player) choose(r *http.Request) (position, bool) {
 		for i := range p.conns {
 			p.played[i] = p.played[i] && !fits(&p.conns[i])
 		}
+		clear(p.asked)
 		return find(0, anyone)
 	}
 	return pos, ok
