@@ -130,7 +130,7 @@ func TestDocuments(t *testing.T) {
 			require.NoError(t, err, name)
 		}
 	}
-	require.Equal(t, 15, blocks)
+	require.Equal(t, 17, blocks)
 }
 
 // TestDocumentsNameTests: the tests that docs/ name are there. A name may be the beginning

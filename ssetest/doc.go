@@ -32,5 +32,9 @@
 //
 // [Take], [Await] and [NoEvents] each open a stream; a [Reader] has them as methods, one
 // after another on one stream. They fail the test with what came, what was awaited, and
-// what went over the wire. A [Recorder] writes down what a client does.
+// what went over the wire.
+//
+// A recording is a stream in a file, with its timing. [Replay] is a server that plays one,
+// such as the answer of a language model that 'sse record' has recorded once. [Golden]
+// compares a stream with one. A [Recorder] writes down what a client does as one.
 package ssetest

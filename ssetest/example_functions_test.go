@@ -3,6 +3,8 @@ package ssetest_test
 import (
 	"fmt"
 	"net/http"
+	"os"
+	"regexp"
 	"time"
 
 	"github.com/lastevent/sse"
@@ -78,4 +80,56 @@ func ExampleNewScriptedServer() {
 	// asked for what follows ""
 	// asked for what follows "1"
 	// asked for what follows "2"
+}
+
+// A recording shows what a server did in a bad hour. The test's client must cope with it.
+func ExampleReplay() {
+	t := begin()
+	defer t.end()
+	srv := ssetest.Replay(t, "testdata/restart.txt")
+	client := sse.Client{HTTPClient: srv.Client(), ReconnectionTime: 10 * time.Millisecond}
+	for ev, err := range client.Get(t.Context(), srv.URL()) {
+		fmt.Println(ev.Data, err)
+	}
+	for _, r := range srv.Requests() {
+		fmt.Printf("asked for what follows %q\n", r.Header.Get("Last-Event-ID"))
+	}
+	// Output:
+	// one <nil>
+	// two <nil>
+	// three <nil>
+	// asked for what follows ""
+	// asked for what follows "2"
+	// asked for what follows "2"
+	// asked for what follows "3"
+}
+
+// A file has what a handler is to send. The time in the data is different in each run, so
+// that it is replaced.
+func ExampleGolden() {
+	t := begin()
+	defer t.end()
+	feed := func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		now := time.Now().Format(time.TimeOnly)
+		fmt.Fprintf(w, "event: opened\nid: 1\ndata: a.txt at %s\n\nevent: closed\nid: 2\ndata: a.txt at %s\n\n", now, now)
+	}
+	clock := regexp.MustCompile(`\d\d:\d\d:\d\d`)
+	withoutTime := func(ev sse.Event) sse.Event {
+		ev.Data = clock.ReplaceAllString(ev.Data, "[time]")
+		return ev
+	}
+	srv := ssetest.NewServer(t, http.HandlerFunc(feed))
+	client := sse.Client{HTTPClient: srv.Client()}
+	last := func(ev sse.Event) bool { return ev.Type == "closed" }
+	ssetest.Golden(t, "testdata/feed.txt", sse.Until(client.Get(t.Context(), srv.URL()), last), withoutTime)
+
+	file, _ := os.ReadFile("testdata/feed.txt")
+	fmt.Print(string(file))
+	// Output:
+	// sse-recording 1
+	// 0s         1 connect
+	// 0s         1 event opened "a.txt at [time]" id "1"
+	// 0s         1 event closed "a.txt at [time]" id "2"
+	// 0s         1 end
 }

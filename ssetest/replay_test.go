@@ -148,7 +148,7 @@ func TestReplayResumes(t *testing.T) {
 			client := sse.Client{HTTPClient: srv.Client(), NewBackoff: constant, Reconnect: sse.Transient}
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			go func() {
+			cut := func() { // from the first event on: before it the client has no position
 				for range 20 {
 					select {
 					case <-time.After(time.Duration(rnd.IntN(10000)) * time.Millisecond):
@@ -157,11 +157,13 @@ func TestReplayResumes(t *testing.T) {
 						return
 					}
 				}
-			}()
+			}
 			n := 0
 			for ev, err := range client.Get(t.Context(), srv.URL()) {
 				require.NoError(t, err)
-				n++
+				if n++; n == 1 {
+					go cut()
+				}
 				require.Equal(t, strconv.Itoa(n), ev.LastEventID, "%s", text.String())
 			}
 			require.Equal(t, events, n, "%s", text.String())

@@ -78,10 +78,7 @@ func (pb *playback) play() {
 
 // until waits until a time of the recording. It reports whether the client is still there.
 func (pb *playback) until(at time.Duration) bool {
-	d := at - pb.from.at
-	if pb.speed > 0 {
-		d = time.Duration(float64(d) / pb.speed)
-	}
+	d := scale(at-pb.from.at, 1/pb.speed)
 	if d = time.Until(pb.begun.Add(d)); d <= 0 {
 		return pb.r.Context().Err() == nil
 	}

@@ -2,6 +2,7 @@ package recording
 
 import (
 	"io"
+	"math"
 	"net/http"
 	"net/url"
 	"sync"
@@ -15,8 +16,8 @@ import (
 // Otherwise it answers with the first connection that has not been played.
 //
 // If the recording has connections with the method and the path of the request, only those
-// are considered. A connection that its client left before all was sent has not been played.
-// When all have been played the answer is 204 No Content, which ends a client's stream.
+// are considered. When all have been played the answer is 204 No Content, which ends a client's
+// stream.
 //
 // The times of a connection count from its request. Over HTTP/1.1 the framing is that of
 // the recording, and each chunk is a chunk; over HTTP/2 a chunk is a DATA frame, or several.
@@ -28,22 +29,32 @@ type Player struct {
 	// client left then ends at the time at which it was left.
 	Loop bool
 
+	// Again makes the Player one for clients that know nothing of each other. A connection
+	// that its client left before all was sent is played again, and each client that
+	// continues after an event waits for the next one as long as the recorded client did.
+	//
+	// Without it the requests are those of one client, and come to an end: each connection
+	// is played once, and the time that a client has waited for what follows an event counts
+	// if it reconnects and waits again.
+	Again bool
+
 	conns []conn
 	index func() map[string]position // by the ID of the event before each
 
 	mu     sync.Mutex
 	played []bool
+	asked  map[string]time.Time // when a client first continued after an ID
 }
 
 // NewPlayer returns a Player of r, which is not to be changed any more.
 func NewPlayer(r *Recording) *Player {
-	p := new(Player)
+	p := &Player{asked: make(map[string]time.Time)}
 	conns := r.Connections()
 	for i := range conns {
 		p.conns = append(p.conns, newConn(&conns[i]))
 	}
 	p.played = make([]bool, len(p.conns))
-	p.index = sync.OnceValue(func() map[string]position { return index(conns, p.Loop) })
+	p.index = sync.OnceValue(func() map[string]position { return index(conns, p.Again && !p.Loop) })
 	return p
 }
 
@@ -55,14 +66,9 @@ type conn struct {
 }
 
 func newConn(c *Connection) conn {
-	made := conn{Connection: c, method: c.Steps[0].Name}
+	made := conn{Connection: c, method: c.Steps[0].Name, lastEventID: c.lastEventID()}
 	if target, err := url.ParseRequestURI(c.Steps[0].Value); err == nil {
 		made.path = target.Path
-	}
-	for name, value := range c.Request() {
-		if http.CanonicalHeaderKey(name) == "Last-Event-Id" {
-			made.lastEventID = value
-		}
 	}
 	return made
 }
@@ -76,17 +82,32 @@ func (p *Player) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	pb := &playback{
-		steps: p.conns[from.conn].Steps, from: from, speed: p.Speed, loop: p.Loop,
+		steps: p.conns[from.conn].Steps, from: from, speed: p.speed(), loop: p.Loop,
 		w: w, r: r, begun: time.Now(),
 	}
 	defer func() { // also if the playback cuts the connection, by a panic
-		if !pb.sentAll {
+		if p.Again && !pb.sentAll {
 			p.mu.Lock()
 			p.played[from.conn] = false
 			p.mu.Unlock()
 		}
 	}()
 	pb.play()
+}
+
+// scale returns d times factor, or the longest time if that is longer.
+func scale(d time.Duration, factor float64) time.Duration {
+	if scaled := float64(d) * factor; scaled < math.MaxInt64/2 {
+		return time.Duration(scaled)
+	}
+	return math.MaxInt64 / 2
+}
+
+func (p *Player) speed() float64 {
+	if p.Speed <= 0 {
+		return 1
+	}
+	return p.Speed
 }
 
 // choose returns where in the recording the answer begins.
@@ -115,6 +136,11 @@ func (p *Player) choose(r *http.Request) (position, bool) {
 		pos, ok = find(0, anyone)
 	case known.more:
 		p.played[known.conn] = true
+		if first, ok := p.asked[id]; ok && !p.Again {
+			known.at += scale(time.Since(first), p.speed())
+		} else {
+			p.asked[id] = time.Now()
+		}
 		return known, true
 	default:
 		pos, ok = find(known.conn+1, anyone)
@@ -123,6 +149,7 @@ func (p *Player) choose(r *http.Request) (position, bool) {
 		for i := range p.conns {
 			p.played[i] = p.played[i] && !fits(&p.conns[i])
 		}
+		clear(p.asked)
 		return find(0, anyone)
 	}
 	return pos, ok

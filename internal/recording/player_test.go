@@ -92,7 +92,9 @@ func TestPlayer(t *testing.T) {
 		{"the second one first", nil, []string{"3", ""}, []string{"d e", "a b c unexpected EOF"}, []time.Duration{3e9, 9e9}},
 		{"after the first event", nil, []string{"1"}, []string{"b c unexpected EOF"}, []time.Duration{7e9}},
 		{"after the second event", nil, []string{"2", "3"}, []string{"c unexpected EOF", "d e"}, []time.Duration{5e9, 3e9}},
-		{"after the fourth event", nil, []string{"4", "4"}, []string{"e", "e"}, []time.Duration{1e9, 1e9}},
+		{"after the fourth event", nil, []string{"4", "4"}, []string{"e", "e"}, []time.Duration{1e9, 0}},
+		{"after the fourth event, again", func(p *recording.Player) { p.Again = true }, []string{"4", "4"}, []string{"e", "e"}, []time.Duration{1e9, 1e9}},
+		{"after the fourth event, as fast as can be", func(p *recording.Player) { p.Speed = math.Inf(1) }, []string{"4", "4"}, []string{"e", "e"}, []time.Duration{0, 0}},
 		{"unknown", nil, []string{"x", "x", "x"}, []string{"a b c unexpected EOF", "d e", ""}, []time.Duration{9e9, 3e9, 0}},
 		{"ten times as fast", func(p *recording.Player) { p.Speed = 10 }, []string{"", "4"}, []string{"a b c unexpected EOF", "e"}, []time.Duration{9e8, 1e8}},
 		{"at once", func(p *recording.Player) { p.Speed = math.Inf(1) }, []string{"", "3"}, []string{"a b c unexpected EOF", "d e"}, []time.Duration{0, 0}},
@@ -128,15 +130,46 @@ func TestPlayer(t *testing.T) {
 
 func streamID(request int) string { return string(rune('1' + 2*request)) }
 
+// TestPlayerAgain: a connection that its client left early is played again if Again is set.
+func TestPlayerAgain(t *testing.T) {
+	for _, test := range []struct {
+		again bool
+		after time.Duration // when the client leaves
+		want  string        // what the next one sees
+	}{
+		{false, 3 * time.Second, "d e"},
+		{true, 500 * time.Millisecond, "a b c unexpected EOF"},
+		{true, 3 * time.Second, "a b c unexpected EOF"},
+		{true, 8 * time.Second, "d e"}, // all has been sent
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			p := recording.NewPlayer(read(t, twoConnections))
+			p.Again = test.again
+			client, _ := serve(t, p, false)
+			ctx, cancel := context.WithTimeout(t.Context(), test.after)
+			defer cancel()
+			req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://sse.test/feed", nil)
+			require.NoError(t, err)
+			if resp, err := client.Do(req); err == nil {
+				_, err = io.ReadAll(resp.Body)
+				require.ErrorIs(t, err, context.DeadlineExceeded)
+			}
+			synctest.Wait()
+			require.Equal(t, test.want, events(t, ask(t, client, "/feed", "")))
+		})
+	}
+}
+
 // TestPlayerWaits: a connection without an end stays open until its client leaves.
 func TestPlayerWaits(t *testing.T) {
 	for _, last := range []string{"", "1h wait\n"} {
 		synctest.Test(t, func(t *testing.T) {
 			p := recording.NewPlayer(read(t, "sse-recording 1\n0s connect\n1s bytes \"id:1\\ndata:a\\n\\n\"\n"+last))
 			client, _ := serve(t, p, false)
-			ctx, cancel := context.WithTimeout(t.Context(), 24*time.Hour)
-			defer cancel()
+			p.Again = true
 			for _, id := range []string{"", "1"} { // which waits, too
+				ctx, cancel := context.WithTimeout(t.Context(), 24*time.Hour)
+				defer cancel()
 				req, _ := http.NewRequestWithContext(ctx, http.MethodGet, "http://sse.test/", nil)
 				req.Header.Set("Last-Event-ID", id)
 				resp, err := client.Do(req)
@@ -145,11 +178,37 @@ func TestPlayerWaits(t *testing.T) {
 				text, err := io.ReadAll(resp.Body)
 				require.ErrorIs(t, err, context.DeadlineExceeded)
 				require.Equal(t, map[string]string{"": "id:1\ndata:a\n\n", "1": ""}[id], string(text))
-				ctx, cancel = context.WithTimeout(t.Context(), 24*time.Hour)
-				defer cancel()
 			}
 		})
+		synctest.Test(t, func(t *testing.T) { // a client that does not wait for ever gets an end
+			client, _ := serve(t, recording.NewPlayer(read(t, "sse-recording 1\n0s connect\n1s bytes \"id:1\\ndata:a\\n\\n\"\n"+last)), false)
+			c := sse.Client{HTTPClient: client, IdleTimeout: time.Minute}
+			n := 0
+			for _, err := range c.Get(t.Context(), "http://sse.test/") {
+				require.NoError(t, err)
+				n++
+			}
+			require.Equal(t, 1, n)
+		})
 	}
+}
+
+// TestPlayerOfSilence: a client that waits less than the recorded one did gets everything.
+func TestPlayerOfSilence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := recording.NewPlayer(read(t, "sse-recording 1\n0s connect\n0s event a 1 id 1\n10m event a 2 id 2\n11m event a 3 id 3\n12m end\n"))
+		client, _ := serve(t, p, false)
+		c := sse.Client{HTTPClient: client, IdleTimeout: time.Minute}
+		start, got := time.Now(), ""
+		for ev, err := range c.Get(t.Context(), "http://sse.test/") {
+			require.NoError(t, err)
+			got += ev.Data
+			if ev.Data == "2" {
+				require.InDelta(t, 10*time.Minute, time.Since(start), float64(2*time.Minute))
+			}
+		}
+		require.Equal(t, "123", got)
+	})
 }
 
 // playAtOnce plays all of a recording, from the beginnings of its connections and from all

@@ -231,7 +231,7 @@ func (p *parser) arguments(s *Step, a *arguments) error {
 		if err != nil {
 			return err
 		}
-		if s.Code, err = strconv.Atoi(f.text); err != nil {
+		if s.Code, err = strconv.Atoi(f.text); err != nil || len(f.text) != len("200") {
 			return fmt.Errorf("%q is no status between 200 and 999", f.text)
 		}
 		s.Framing = Framing(a.optional())

@@ -47,8 +47,9 @@ func TestSyntaxErrors(t *testing.T) {
 		{"sse-recording 1\n" + conn + "0s bytes ^ä\n", "a word with this character must be quoted"},
 		{"sse-recording 1\n" + conn + "0s status^\n", "want a status"},
 		{"sse-recording 1\n" + conn + "0s status ^OK\n", `"OK" is no status between 200 and 999`},
+		{"sse-recording 1\n" + conn + "0s status ^0200\n", `"0200" is no status between 200 and 999`},
 		{"sse-recording 1\n" + conn + "0s ^status 199\n", "199 is no status between 200 and 999"},
-		{"sse-recording 1\n" + conn + "0s ^status 1000\n", "1000 is no status between 200 and 999"},
+		{"sse-recording 1\n" + conn + "0s status ^1000\n", "\"1000\" is no status between 200 and 999"},
 		{"sse-recording 1\n" + conn + "0s ^status 200 gzip\n", `"gzip" is no framing: chunked, length, close or HTTP/2`},
 		{"sse-recording 1\n" + conn + "0s status 200\n0s ^status 200\n", "the response has a status already"},
 		{"sse-recording 1\n" + conn + "0s bytes \"\"\n0s ^status 200\n", "the response has a status already"},
@@ -127,6 +128,7 @@ func TestLimits(t *testing.T) {
 func FuzzRecording(f *testing.F) {
 	f.Add("sse-recording 1 2026-11-27T18:09:37Z\n0s connect GET \"/\"\n0s status 200 chunked\n1.5s bytes \"data: \"`\"a\"`\"\\n\\n\"\n2s drop\n")
 	f.Add(twoConnections)
+	f.Add("sse-recording 1\n0s connect \"#M\" \"#\"\n0s header \"#`\" \"#\"\n0s event \"#\" \"#\" id \"#\"\n")
 	f.Add("sse-recording 1\n0s 1 connect POST /\n0s 2 connect\n+1h 1 body `{}`\n+0s 2 event a \"b\" id \"c\" # last ä\x00 # x\n1h 1 status 204\n1h 1 wait")
 	f.Fuzz(func(t *testing.T, text string) {
 		r, err := recording.Read(strings.NewReader(text))

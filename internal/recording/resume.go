@@ -22,24 +22,43 @@ type position struct {
 }
 
 // index returns the places from which a client continues, by the IDs that it names: those
-// after the event that set the ID. If there are several it is the last one. A connection
-// that is looped waits for nothing.
-func index(conns []Connection, loop bool) map[string]position {
+// after the event that set the ID, and the beginnings of connections that were asked for
+// what follows it. If there are several it is the last one that has more. A connection that
+// waits has more if waiting is set.
+func index(conns []Connection, waiting bool) map[string]position {
 	positions := make(map[string]position)
+	add := func(id string, pos position) {
+		if pos.more || !positions[id].more {
+			positions[id] = pos
+		}
+	}
 	for i := range conns {
 		c := &conns[i]
 		if !c.streams() {
 			continue
 		}
-		waits := !loop && c.waits()
+		waits := waiting && c.waits()
 		marks, events := scan(c)
+		if id := c.lastEventID(); id != "" {
+			add(id, position{conn: i, at: c.Steps[0].At, more: events > 0 || waits})
+		}
 		for _, m := range marks {
 			pos := c.position(i, m.offset)
 			pos.more = m.events < events || waits
-			positions[m.id] = pos
+			add(m.id, pos)
 		}
 	}
 	return positions
+}
+
+// lastEventID returns the Last-Event-ID of the request.
+func (c *Connection) lastEventID() (id string) {
+	for name, value := range c.Request() {
+		if http.CanonicalHeaderKey(name) == "Last-Event-Id" {
+			id = value
+		}
+	}
+	return id
 }
 
 // streams reports whether the connection has a stream of events.

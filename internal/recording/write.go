@@ -91,13 +91,13 @@ func appendStep(b []byte, s *Step) []byte {
 	switch s.Kind {
 	case Connect:
 		if s.Name != "" {
-			b = append(append(b, ' '), s.Name...)
+			b = appendWord(append(b, ' '), s.Name)
 			if s.Value != "" {
 				b = strconv.AppendQuote(append(b, ' '), s.Value)
 			}
 		}
 	case Header:
-		b = append(append(b, ' '), s.Name...)
+		b = appendWord(append(b, ' '), s.Name)
 		b = appendQuoted(append(b, ' '), s.Value)
 	case Body, Bytes:
 		b = appendQuoted(append(b, ' '), s.Value)
