@@ -203,7 +203,7 @@ func (cmd *command) replay(ctx context.Context, args []string) int {
 // player returns what answers requests.
 func (cmd *command) player(o *replayOptions, rec *recording.Recording) http.Handler {
 	p := recording.NewPlayer(rec)
-	p.Speed, p.Loop = float64(o.speed), o.loop
+	p.Speed, p.Loop, p.Again = float64(o.speed), o.loop, true
 	var h http.Handler = p
 	if o.split > 0 {
 		h = replay.Split(h, o.split)

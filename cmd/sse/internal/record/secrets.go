@@ -23,6 +23,10 @@ const (
 	maxSecret = 16 << 10 // bytes of one that a server sets
 )
 
+// fieldNames are those of a stream. To hide a part of one would break the stream, and a
+// password that is one hides nothing.
+const fieldNames = "data event retry"
+
 // A redactor removes from a recording what is not for showing around: credentials, wherever
 // they stand, and what the user's patterns match. A nil redactor removes nothing.
 type redactor struct {
@@ -108,7 +112,7 @@ func forms(value string) map[string]bool {
 		}
 	}
 	maps.DeleteFunc(forms, func(form string, _ bool) bool {
-		return len(form) < minSecret || strings.Contains(form, recording.Redacted)
+		return len(form) < minSecret || strings.Contains(form, recording.Redacted) || strings.Contains(fieldNames, form)
 	})
 	return forms
 }

@@ -239,7 +239,7 @@ func TestTunnel(t *testing.T) {
 // them.
 func TestTheirSecrets(t *testing.T) {
 	r := &redactor{credentials: true}
-	r.add("hunter2")
+	r.add("hunter2", "data", "event", "pin")
 	for i := range 2 * maxTheirs {
 		r.addResponse(http.Header{"Set-Cookie": {fmt.Sprintf("session=hunter-number-%d", i)}, "X-Token": {strings.Repeat("x", maxSecret+1)}})
 	}
