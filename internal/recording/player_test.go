@@ -95,9 +95,11 @@ func TestPlayer(t *testing.T) {
 		{"after the fourth event", nil, []string{"4", "4"}, []string{"e", "e"}, []time.Duration{1e9, 0}},
 		{"after the fourth event, again", func(p *recording.Player) { p.Again = true }, []string{"4", "4"}, []string{"e", "e"}, []time.Duration{1e9, 1e9}},
 		{"after the fourth event, as fast as can be", func(p *recording.Player) { p.Speed = math.Inf(1) }, []string{"4", "4"}, []string{"e", "e"}, []time.Duration{0, 0}},
+		{"after the last event", nil, []string{"3", "5"}, []string{"d e", ""}, []time.Duration{3e9, 0}},
 		{"unknown", nil, []string{"x", "x", "x"}, []string{"a b c unexpected EOF", "d e", ""}, []time.Duration{9e9, 3e9, 0}},
 		{"ten times as fast", func(p *recording.Player) { p.Speed = 10 }, []string{"", "4"}, []string{"a b c unexpected EOF", "e"}, []time.Duration{9e8, 1e8}},
 		{"at once", func(p *recording.Player) { p.Speed = math.Inf(1) }, []string{"", "3"}, []string{"a b c unexpected EOF", "d e"}, []time.Duration{0, 0}},
+		{"looped, from an event", func(p *recording.Player) { p.Loop = true }, []string{"4", "", "5", "4"}, []string{"e", "a b c unexpected EOF", "a b c unexpected EOF", "e"}, []time.Duration{1e9, 9e9, 9e9, 1e9}},
 		{"looped", func(p *recording.Player) { p.Loop = true }, []string{"", "3", "5", "3"}, []string{"a b c unexpected EOF", "d e", "a b c unexpected EOF", "d e"}, []time.Duration{9e9, 3e9, 9e9, 3e9}},
 	} {
 		for _, http2 := range []bool{false, true} {
@@ -129,6 +131,65 @@ func TestPlayer(t *testing.T) {
 }
 
 func streamID(request int) string { return string(rune('1' + 2*request)) }
+
+// TestPlayerContinues: what a client gets that continues after an event, to the byte.
+func TestPlayerContinues(t *testing.T) {
+	const events = `"id:1\r\ndata:a\r\n\r\nid:2\rdata:b\r\rid:3\n\nda" "ta:c\n\n"`
+	chunks := "0s bytes " + strings.ReplaceAll(events, `" "`, "\"\n0s bytes \"") + "\n"
+	for _, test := range []struct {
+		header string // of the recording
+		length int64
+	}{
+		{"0s status 200 length\n0s header Content-Length 44\n", 44}, // one byte more than there are, since it is cut
+		{"0s status 200 length\n", 43},
+		{"0s status 200 chunked\n", -1},
+		{"0s status 200 close\n", -1},
+		{"", -1},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			p := recording.NewPlayer(read(t, "sse-recording 1\n0s connect\n"+test.header+chunks+"0s drop\n"))
+			client, _ := serve(t, p, false)
+			for _, id := range []string{"", "1", "2", "3"} {
+				want := map[string]string{"": "id:1\r\ndata:a\r\n\r\nid:2\rdata:b\r\rid:3\n\ndata:c\n\n", "1": "id:2\rdata:b\r\rid:3\n\ndata:c\n\n", "2": "id:3\n\ndata:c\n\n", "3": "data:c\n\n"}
+				resp := ask(t, client, "/", id)
+				defer resp.Body.Close()
+				body, err := io.ReadAll(resp.Body)
+				require.Equal(t, want[id], string(body))
+				if test.length < 0 {
+					require.Error(t, err)
+					require.Equal(t, int64(-1), resp.ContentLength)
+				} else {
+					require.Equal(t, test.length-int64(len(want[""])-len(want[id])), resp.ContentLength)
+				}
+			}
+		})
+	}
+}
+
+// TestPlayerPaths: two streams of one program do not mix.
+func TestPlayerPaths(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, _ := serve(t, recording.NewPlayer(read(t, `sse-recording 1
+0s connect GET /a?x=1
+0s event message a1 id 1
+0s end
+0s connect GET /b
+0s event message b1 id 1
+0s end
+0s connect POST /a
+0s event message posted
+0s end
+0s connect GET /a
+0s event message a2 id 2
+0s end
+`)), false)
+		for _, test := range []struct{ target, id, want string }{
+			{"/b", "", "b1"}, {"/a", "", "a1"}, {"/b?y", "1", ""}, {"/a", "1", "a2"}, {"/b", "", ""}, {"/c", "", "posted"}, {"/c", "", ""},
+		} {
+			require.Equal(t, test.want, events(t, ask(t, client, test.target, test.id)), "%v", test)
+		}
+	})
+}
 
 // TestPlayerAgain: a connection that its client left early is played again if Again is set.
 func TestPlayerAgain(t *testing.T) {
