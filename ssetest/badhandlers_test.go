@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -69,6 +70,21 @@ var badHandlers = []struct {
 		}
 		return r.ProtoMajor == 2
 	}})},
+	{"a single event, and none over HTTP/2", "HTTP/2", of(feed{
+		before: func(w http.ResponseWriter, r *http.Request) bool {
+			if r.ProtoMajor == 2 {
+				_ = http.NewResponseController(w).Flush()
+				<-r.Context().Done()
+			}
+			return r.ProtoMajor == 2
+		},
+		event: func(n int) string {
+			if n > 1 {
+				return ":\n\n"
+			}
+			return "id: 1\ndata: 1\n\n"
+		},
+	})},
 	{"no header over HTTP/2", "HTTP/2", of(feed{before: func(_ http.ResponseWriter, r *http.Request) bool {
 		if r.ProtoMajor == 2 {
 			<-r.Context().Done()
@@ -79,6 +95,19 @@ var badHandlers = []struct {
 	{"unfinished", "events finished and flushed", of(feed{event: text("\nid: N\ndata: N\n")})}, // the empty line comes with the next event
 	{"no events", "events finished and flushed", of(feed{event: text(": N\n\n")})},
 	{"never flushes", "events finished and flushed", of(feed{flush: func(string, func()) {}})},
+	{"never flushes its bytes", "events finished and flushed", func() (http.Handler, []Option) {
+		return bytesOnly{feed{flush: func(string, func()) {}}}, nil
+	}},
+	{"never flushes its rare events", "events finished and flushed", of(feed{
+		flush: func(string, func()) {},
+		sleep: func(r *http.Request, d time.Duration) bool { return pause(r, 2*d) },
+	})},
+	{"ends within an event", "events finished and flushed", of(feed{
+		event: func(n int) string {
+			return strings.TrimSuffix(text("id: N\ndata: N\n\n")(n), strings.Repeat("\n", n/30))
+		},
+		after: func(http.ResponseWriter, *http.Request) {},
+	})},
 	{"flushes the header only", "events finished and flushed", of(feed{flush: func(what string, flush func()) {
 		if what == "header" {
 			flush()
@@ -205,6 +234,15 @@ var badHandlers = []struct {
 		time.Sleep(d)
 		return false
 	}})},
+	{"stays after its client, behind a redirect", "client leaves", func() (http.Handler, []Option) {
+		mux := http.NewServeMux()
+		mux.Handle("/feed", feed{sleep: func(_ *http.Request, d time.Duration) bool {
+			time.Sleep(d)
+			return false
+		}})
+		mux.Handle("/", http.RedirectHandler("/feed", http.StatusTemporaryRedirect))
+		return mux, nil
+	}},
 	{"never returns", "client leaves", of(feed{sleep: func(r *http.Request, d time.Duration) bool {
 		if pause(r, d) {
 			select {}

@@ -142,12 +142,57 @@ deleted file mode 100644
 	require.Equal(t, map[string][]change{filepath.Join("top", "a", "b.go"): {{1, 3}, {20, 20}}}, parseDiff("top", diff))
 }
 
-// TestPhases: a test whose subtests run in parallel takes as long as they do, although its
-// own time does not show it.
+// TestPhases: quick tests run first. A test whose subtests run in parallel takes as long as
+// they do, although its own time does not show it.
 func TestPhases(t *testing.T) {
-	got := phases("--- PASS: TestQuick (0.01s)\n--- PASS: TestParallel (0.00s)\n    --- PASS: TestParallel/one (0.02s)\n    --- PASS: TestParallel/two (4.00s)\n")
+	got := phases("--- PASS: TestQuick (0.05s)\n--- PASS: TestParallel (0.00s)\n    --- PASS: TestParallel/one (0.02s)\n    --- PASS: TestParallel/two (4.00s)\n" +
+		"--- PASS: TestSlow (5.01s)\n--- SKIP: TestSkipped (0.00s)\n")
 	require.Equal(t, []phase{
-		{[]string{"TestQuick"}, minSilence},
+		{[]string{"TestQuick", "TestSkipped"}, minSilence},
 		{[]string{"TestParallel"}, 40 * time.Second},
+		{[]string{"TestSlow"}, 50100 * time.Millisecond},
 	}, got)
+}
+
+// TestJobs: mutants that are tried at the same time have the verdicts that they have one by
+// one, those that need a build of their own, too.
+func TestJobs(t *testing.T) {
+	one, _ := mutateSubject(t, subjectAccepted, options{})
+	several, err := mutateSubject(t, subjectAccepted, options{jobs: 4})
+	require.Equal(t, errSurvivors, err)
+	last := func(out string) string { return out[strings.LastIndex(out, "| subject.go"):] }
+	require.Equal(t, last(one), last(several))
+	require.Contains(t, several, "hung: subject.go:9")
+}
+
+// TestSkip: a test that is left out notices nothing.
+func TestSkip(t *testing.T) {
+	out, err := mutateSubject(t, "", options{at: "subject.go:6", skip: "TestSubject"})
+	require.Equal(t, errSurvivors, err)
+	require.Contains(t, out, "| subject.go | 1 | 0, 0.0 % | 0 | 0 | 1 |")
+}
+
+// TestVerbose: the test that noticed a mutant is named.
+func TestVerbose(t *testing.T) {
+	out, err := mutateSubject(t, "", options{at: "subject.go:6", verbose: true})
+	require.NoError(t, err)
+	require.Contains(t, out, "{ return a - b } noticed: TestSubject\n")
+}
+
+// TestSample: a sample has mutants of each file, the same each time.
+func TestSample(t *testing.T) {
+	all := func(n int) (list []mutant) {
+		for i := range n {
+			list = append(list, mutant{from: i})
+		}
+		return list
+	}
+	require.Empty(t, sample(nil, 3))
+	require.Equal(t, all(1), sample(all(1), 3))
+	require.Equal(t, all(4), sample(all(4), 0))
+	got := sample(all(10), 3)
+	require.Len(t, got, 4)
+	require.Equal(t, got, sample(all(10), 3))
+	require.NotEqual(t, all(4), got, "not those at the top of the file")
+	require.IsIncreasing(t, []int{got[0].from, got[1].from, got[2].from, got[3].from})
 }
