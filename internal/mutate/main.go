@@ -31,6 +31,7 @@ func main() {
 	flag.IntVar(&o.every, "every", 1, "only one of so `many` mutants of each file, chosen at random and always the same")
 	flag.DurationVar(&o.limit, "limit", 0, "stop after this `time`, wherever it is; 0: never")
 	flag.IntVar(&o.jobs, "jobs", 1, "how `many` mutants to try at a time: more than processors, where tests mostly wait")
+	flag.DurationVar(&o.silence, "silence", 3*time.Second, "the shortest `time` without a word from a test after which it hangs: more on a busy machine")
 	flag.StringVar(&o.skip, "skip", "", "leave out the tests whose names match the `expression`, such as one that only one process may run at a time")
 	flag.BoolVar(&o.list, "list", false, "list the mutants, and run nothing")
 	flag.BoolVar(&o.verbose, "v", false, "print each mutant, and the test that noticed it")
@@ -46,7 +47,7 @@ type options struct {
 	module, accepted, changed, at string
 	skip                          string
 	every, jobs                   int
-	limit                         time.Duration
+	limit, silence                time.Duration
 	list, verbose                 bool
 	paths                         []string
 	out                           io.Writer
@@ -123,10 +124,10 @@ func run(o options) error {
 		if o.limit > 0 { // what comes within the limit is a sample
 			shuffle(todo)
 		}
-		t := &trial{dir: work, pkg: p, out: o.out, skip: o.skip, jobs: max(1, o.jobs)}
+		t := &trial{dir: work, pkg: p, out: o.out, skip: o.skip, jobs: max(1, o.jobs), silence: o.silence}
 		done := func(m mutant, v verdict, by string) {
 			if o.verbose {
-				fmt.Fprintln(o.out, m, by)
+				fmt.Fprintf(o.out, "%s: %s %s\n", words[v], m, by)
 			}
 			r.add(m, v, accepted)
 		}
@@ -190,6 +191,8 @@ const (
 	invalid // it does not compile
 	untried // the time was up
 )
+
+var words = [...]string{"noticed", "hung", "survived", "invalid", "untried"}
 
 // A report counts verdicts, by file.
 type report struct {

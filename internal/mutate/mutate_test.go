@@ -54,16 +54,17 @@ subject.go Cut: if len(s) > limit {  →  if len(s) >= limit {
 `
 
 // mutateSubject runs the command on a module that is made for the test, and returns what it printed.
-func mutateSubject(t *testing.T, accepted string, o options) (string, error) {
+func mutateSubject(t *testing.T, accepted string, o options, more ...string) (string, error) {
 	dir := t.TempDir()
 	t.Chdir(dir)
 	for name, text := range map[string]string{
 		"go.mod": "module example.com/subject\n\ngo 1.25\n", "subject.go": subject, "subject_test.go": subjectTest, "accepted.txt": accepted,
+		"more_test.go": "package subject\n\nimport (\n\t\"os\"\n\t\"strconv\"\n\t\"testing\"\n)\n\nvar _, _, _ = os.Mkdir, strconv.Itoa, (*testing.T)(nil)\n\n" + strings.Join(more, ""),
 	} {
 		require.NoError(t, os.WriteFile(name, []byte(text), 0o600))
 	}
 	var out strings.Builder
-	o.module, o.accepted, o.out = ".", "accepted.txt", &out
+	o.module, o.accepted, o.out, o.silence = ".", "accepted.txt", &out, 3*time.Second
 	err := run(o)
 	return out.String(), err
 }
@@ -146,23 +147,21 @@ deleted file mode 100644
 // they do, although its own time does not show it.
 func TestPhases(t *testing.T) {
 	got := phases("--- PASS: TestQuick (0.05s)\n--- PASS: TestParallel (0.00s)\n    --- PASS: TestParallel/one (0.02s)\n    --- PASS: TestParallel/two (4.00s)\n" +
-		"--- PASS: TestSlow (5.01s)\n--- SKIP: TestSkipped (0.00s)\n")
+		"--- PASS: TestSlow (5.01s)\n--- SKIP: TestSkipped (0.00s)\n", 3*time.Second)
 	require.Equal(t, []phase{
-		{[]string{"TestQuick", "TestSkipped"}, minSilence},
+		{[]string{"TestQuick", "TestSkipped"}, 3 * time.Second},
 		{[]string{"TestParallel"}, 40 * time.Second},
 		{[]string{"TestSlow"}, 50100 * time.Millisecond},
 	}, got)
 }
 
 // TestJobs: mutants that are tried at the same time have the verdicts that they have one by
-// one, those that need a build of their own, too.
+// one. One that hangs is tried again by itself.
 func TestJobs(t *testing.T) {
-	one, _ := mutateSubject(t, subjectAccepted, options{})
-	several, err := mutateSubject(t, subjectAccepted, options{jobs: 4})
-	require.Equal(t, errSurvivors, err)
-	last := func(out string) string { return out[strings.LastIndex(out, "| subject.go"):] }
-	require.Equal(t, last(one), last(several))
-	require.Contains(t, several, "hung: subject.go:9")
+	out, err := mutateSubject(t, subjectAccepted, options{jobs: 4})
+	require.Equal(t, errSurvivors, err, out)
+	require.Contains(t, out, "| 1 | 1 | 1 |\n| all |", "hung, accepted, survived")
+	require.Contains(t, out, "hung: subject.go:9")
 }
 
 // TestSkip: a test that is left out notices nothing.
@@ -176,7 +175,17 @@ func TestSkip(t *testing.T) {
 func TestVerbose(t *testing.T) {
 	out, err := mutateSubject(t, "", options{at: "subject.go:6", verbose: true})
 	require.NoError(t, err)
-	require.Contains(t, out, "{ return a - b } noticed: TestSubject\n")
+	require.Contains(t, out, "noticed: subject.go:6: Add: func Add(a, b int) int { return a + b }  →  func Add(a, b int) int { return a - b } TestSubject\n")
+}
+
+// TestFailsOnce: a test that fails once, and then no more, has noticed nothing.
+func TestFailsOnce(t *testing.T) {
+	once := "func TestOnce(t *testing.T) {\n\tif os.Getenv(\"SSE_MUTANT\") == \"\" {\n\t\treturn\n\t}\n" +
+		"\tif err := os.Mkdir(\"failed\"+strconv.Itoa(Sub(2, 1)), 0o700); err == nil {\n\t\tt.Error(\"once\")\n\t}\n}\n"
+	out, err := mutateSubject(t, "", options{at: "subject.go:16", verbose: true}, once)
+	require.Equal(t, errSurvivors, err)
+	require.Contains(t, out, "survived: subject.go:16")
+	require.DirExists(t, "failed3")
 }
 
 // TestSample: a sample has mutants of each file, the same each time.

@@ -70,6 +70,8 @@ type trial struct {
 	skip   string // the tests to leave out, as -test.skip has them
 	jobs   int    // mutants that are tried at a time
 	suites []*suite
+
+	silence time.Duration // see phase; at least
 }
 
 // try tries mutants, and calls done with the verdict of each, and what it was noticed by.

@@ -29,9 +29,8 @@ type phase struct {
 }
 
 const (
-	minSilence = 3 * time.Second
-	silences   = 10 // times as long as the longest test takes without a mutant
-	few        = 5  // mutants, and for fewer no program that holds them all is built
+	silences = 10 // times as long as the longest test takes without a mutant
+	few      = 5  // mutants, and for fewer no program that holds them all is built
 )
 
 // The phases but the last are of tests that take this long at most.
@@ -50,12 +49,12 @@ func (t *trial) measure(ctx context.Context, q *goPackage) (*suite, error) {
 	if err != nil {
 		return nil, fmt.Errorf("its tests fail without a mutant: %w\n%s", err, failures(out))
 	}
-	s.phases = phases(out)
+	s.phases = phases(out, t.silence)
 	return s, nil
 }
 
 // phases returns the tests of a run's output, the quick ones first.
-func phases(out string) []phase {
+func phases(out string, silence time.Duration) []phase {
 	var names []string
 	took := make(map[string]time.Duration) // by a test and its subtests: a test's own time leaves out those that run in parallel
 	for _, match := range result.FindAllStringSubmatch(out, -1) {
@@ -71,7 +70,7 @@ func phases(out string) []phase {
 		i, _ := slices.BinarySearch(phaseTimes, took[name])
 		f := &all[i]
 		f.tests = append(f.tests, name)
-		f.silence = max(f.silence, minSilence, silences*took[name])
+		f.silence = max(f.silence, silence, silences*took[name])
 	}
 	return slices.DeleteFunc(all, func(f phase) bool { return len(f.tests) == 0 })
 }
@@ -98,23 +97,53 @@ type outcome struct {
 	by      string
 }
 
-// try runs the tests of a phase until one fails.
+// try runs the tests of a phase until one fails. A test that failed is run again, by itself,
+// and counts if it fails again: on a busy machine some fail that have noticed nothing.
 func (s *suite) try(ctx context.Context, binary string, env []string, f phase) (outcome, error) {
 	if len(f.tests) == 0 {
 		return outcome{survived, ""}, nil
 	}
+	const tries = 3
+	for n := 1; ; n++ {
+		o, err := s.once(ctx, binary, env, f)
+		if err != nil || o.verdict != noticed || n == tries {
+			return o, err
+		}
+		alone := f
+		if names := topLevel(o.by); len(names) > 0 {
+			alone.tests = names
+		}
+		if again, err := s.once(ctx, binary, env, alone); err != nil || again.verdict != survived {
+			return again, err
+		}
+	}
+}
+
+// once runs the tests of a phase until one fails.
+func (s *suite) once(ctx context.Context, binary string, env []string, f phase) (outcome, error) {
 	exit := (*exec.ExitError)(nil)
 	switch out, err := s.run(ctx, binary, env, f, "-test.failfast", "-test.run", "^("+strings.Join(f.tests, "|")+")$"); {
 	case ctx.Err() != nil:
 		return outcome{untried, ""}, nil
 	case errors.Is(err, errSilence):
-		return outcome{hung, "hung: " + lastTest(out)}, nil
+		return outcome{hung, lastTest(out)}, nil
 	case errors.As(err, &exit):
-		return outcome{noticed, "noticed: " + failedTests(out)}, nil
+		return outcome{noticed, failedTests(out)}, nil
 	case err != nil:
 		return outcome{}, err
 	}
 	return outcome{survived, ""}, nil
+}
+
+// topLevel returns the tests in what failedTests or lastTest has returned.
+func topLevel(by string) (names []string) {
+	for name := range strings.SplitSeq(strings.TrimPrefix(by, "in "), ", ") {
+		name, _, _ = strings.Cut(name, "/")
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return slices.DeleteFunc(names, func(name string) bool { return name == "" })
 }
 
 // failedTests returns the tests that failed or, if the program ended before it could say so,
@@ -135,7 +164,7 @@ func failedTests(out string) string {
 func lastTest(out string) string {
 	begun := started.FindAllStringSubmatch(out, -1)
 	if len(begun) == 0 {
-		return "no test"
+		return ""
 	}
 	return "in " + begun[len(begun)-1][1]
 }
