@@ -320,18 +320,19 @@ var badHandlers = []struct {
 	}},
 	{"events go to one client each", "second client", with(&hub{shares: true})},
 	{"each second event for each of two clients", "second client", func() (http.Handler, []Option) {
-		var active atomic.Int32
+		var visits, active atomic.Int32
 		return feed{before: func(w http.ResponseWriter, r *http.Request) bool {
-			place := int(active.Add(1))
+			visit := int(visits.Add(1))
+			active.Add(1)
 			defer active.Add(-1)
+			_ = http.NewResponseController(w).Flush() // the header
 			for n := lastID(r) + 1; r.Method == http.MethodGet; n++ {
-				text := ":\n\n"
-				if n <= 30 && (active.Load() == 1 || n%2 == place%2) {
-					text = fmt.Sprintf("id: %d\ndata: %d\n\n", n, n)
-				}
-				_ = http.NewResponseController(w).Flush() // the header
 				if pause(r, time.Second) {
 					return true
+				}
+				text := ":\n\n"
+				if n <= 30 && (active.Load() == 1 || n%2 == visit%2) { // the handler of a client that has left has returned by now
+					text = fmt.Sprintf("id: %d\ndata: %d\n\n", n, n)
 				}
 				_, _ = io.WriteString(w, text)
 				_ = http.NewResponseController(w).Flush()

@@ -146,7 +146,7 @@ deleted file mode 100644
 // TestPhases: quick tests run first. A test whose subtests run in parallel takes as long as
 // they do, although its own time does not show it.
 func TestPhases(t *testing.T) {
-	got := phases("--- PASS: TestQuick (0.05s)\n--- PASS: TestParallel (0.00s)\n    --- PASS: TestParallel/one (0.02s)\n    --- PASS: TestParallel/two (4.00s)\n" +
+	got := phases("--- PASS: TestQuick (0.05s)\n--- PASS: TestParallel (0.00s)\n    --- PASS: TestParallel/one (0.02s)\n    --- PASS: TestParallel/two (4.00s)\n"+
 		"--- PASS: TestSlow (5.01s)\n--- SKIP: TestSkipped (0.00s)\n", 3*time.Second)
 	require.Equal(t, []phase{
 		{[]string{"TestQuick", "TestSkipped"}, 3 * time.Second},
