@@ -356,7 +356,11 @@ func TestFlags(t *testing.T) {
 			assert.Contains(t, stdout, "12 events received, 0 lost, 0 duplicated")
 		},
 	}
-	new(options).flags().VisitAll(func(f *flag.Flag) {
+	flags := new(options).flags()
+	for name := range tests {
+		require.NotNil(t, flags.Lookup(name), name)
+	}
+	flags.VisitAll(func(f *flag.Flag) {
 		require.Contains(t, tests, f.Name)
 		t.Run(f.Name, func(t *testing.T) { t.Parallel(); tests[f.Name](t) })
 	})

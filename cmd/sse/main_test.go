@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -11,6 +12,9 @@ import (
 	"net/http"
 	"os"
 	"regexp"
+	"runtime"
+	"runtime/debug"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -292,6 +296,8 @@ func TestDemo(t *testing.T) {
 			"DROP       not a byte for 1s",
 			"connect    Last-Event-ID: 4",
 			"connect    Last-Event-ID: 8",
+			"comment    welcome\n",
+			"close      the server ended the response\n",
 			"\n12 events received, 0 lost, 0 duplicated: 5 connections, 1 cut, 1 refused with 503, 1 idle timeout, resumed 2 times.\n",
 		} {
 			require.Contains(t, out.String(), want)
@@ -301,6 +307,28 @@ func TestDemo(t *testing.T) {
 
 // TestDemoFails: a count that is off is an error.
 func TestDemoFails(t *testing.T) {
-	d := demoClient{command: testCommand(io.Discard, io.Discard, false), received: map[string]int{"1": 2}}
-	require.Error(t, d.report())
+	d := demoClient{command: testCommand(io.Discard, io.Discard, false), received: make(map[string]int)}
+	for id := 1; id <= demoEvents; id++ {
+		d.received[strconv.Itoa(id)] = 1
+	}
+	require.NoError(t, d.report())
+	d.received["1"] = 2
+	require.Error(t, d.report(), "one more")
+	d.received["1"] = 0
+	require.Error(t, d.report(), "one less")
+}
+
+// TestExitCodes: they are what the help page promises to scripts.
+func TestExitCodes(t *testing.T) {
+	const want = "Exit codes: 0 ended, 1 refused or broken, 2 wrong usage, 28 -max-time is over,\n129 hung up, 130 interrupted, 143 terminated.\n"
+	require.Equal(t, want, fmt.Sprintf("Exit codes: %d ended, %d refused or broken, %d wrong usage, %d -max-time is over,\n%d hung up, %d interrupted, %d terminated.\n",
+		exitEnded, exitBroken, exitUsage, exitMaxTime, exitHangup, exitInterrupted, exitTerminated))
+	require.Contains(t, help, want)
+}
+
+// TestVersion: what go install has noted is shown.
+func TestVersion(t *testing.T) {
+	info, ok := debug.ReadBuildInfo()
+	require.True(t, ok)
+	require.Equal(t, "sse "+cmp.Or(info.Main.Version, "(unknown)")+" "+runtime.Version()+"\n", version())
 }
