@@ -98,6 +98,9 @@ func TestUpdate(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 1, status.Lists)
 	require.Empty(t, status.Unread())
+	for _, info := range seen.trouble("list") { // while one member had the new list, and the other had not
+		require.ErrorContains(t, info.Err, "streams that the list of this member has not")
+	}
 
 	set(nil)
 	eventually(t, 20*time.Second, "none", func() bool { return len(owners(t, kv)) == 0 })
@@ -410,6 +413,7 @@ func TestListParts(t *testing.T) {
 	l := newList(names)
 	require.Greater(t, l.parts, 3)
 	require.NoError(t, s.publish(t.Context(), l))
+	require.NoError(t, s.Delete(t.Context(), partKey(l.hash, l.parts-1)), "as if its member had died before")
 	require.NoError(t, s.publish(t.Context(), l))
 	keys, err := s.fetch(t.Context(), l.hash, l.parts)
 	require.NoError(t, err)

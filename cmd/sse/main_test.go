@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"net/http"
 	"os"
 	"regexp"
@@ -331,4 +332,13 @@ func TestVersion(t *testing.T) {
 	info, ok := debug.ReadBuildInfo()
 	require.True(t, ok)
 	require.Equal(t, "sse "+cmp.Or(info.Main.Version, "(unknown)")+" "+runtime.Version()+"\n", version())
+}
+
+// TestSize: three digits, and a unit in which they are below a thousand.
+func TestSize(t *testing.T) {
+	for n, want := range map[int64]string{
+		0: "0 B", 999: "999 B", 1000: "1 kB", 999_499: "999 kB", 999_500: "1 MB", 1_234_567: "1.23 MB", 999_500_000: "1 GB", math.MaxInt64: "9.22 EB",
+	} {
+		require.Equal(t, want, size(n), n)
+	}
 }
