@@ -33,6 +33,9 @@ func Cut[T any](s []T) []T {
 	}
 	return s
 }
+
+// First has a number in its signature: another one does not compile.
+func First(p [2]byte) byte { return p[0] }
 `
 
 const subjectTest = `package subject
@@ -45,6 +48,9 @@ func TestSubject(t *testing.T) {
 	}
 	if n := len(Cut(make([]byte, 9))); n != 3 {
 		t.Error("cut to", n)
+	}
+	if First([2]byte{1, 2}) != 1 {
+		t.Error("not the first")
 	}
 }
 `
@@ -79,6 +85,7 @@ survived, line 16: subject.go Sub: func Sub(a, b int) int { return a - b }  → 
 |---|--:|--:|--:|--:|--:|
 `, out[:strings.LastIndex(out, "| subject.go")])
 	require.Contains(t, out, "| 1 | 1 | 1 |\n| all |")
+	require.Contains(t, out, "\n1 more do not compile\n")
 }
 
 // TestAcceptedOnly: nothing fails where all that survives is accepted, and a line that is

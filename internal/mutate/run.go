@@ -95,7 +95,7 @@ func (t *trial) try(ctx context.Context, pkgs []*goPackage, todo []mutant, done 
 	number := make(map[string]int) // in the program that holds many mutants, by their keys
 	var together []mutant
 	for _, m := range todo {
-		if m.fn != nil && m.fn.call != "" {
+		if m.fn != nil && m.fn.call != "" && m.from >= m.fn.body {
 			together = append(together, m)
 		}
 	}
