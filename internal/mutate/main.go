@@ -28,6 +28,7 @@ func main() {
 	flag.StringVar(&o.accepted, "accepted", "internal/mutate/accepted.txt", "the `file` of the mutants that may survive")
 	flag.StringVar(&o.changed, "changed", "", "only mutants of lines that differ from the `commit`")
 	flag.StringVar(&o.at, "at", "", "only mutants whose place begins with `file:line`")
+	flag.StringVar(&o.only, "only", "", "only mutants that are in the `file`, which has the form of -accepted")
 	flag.IntVar(&o.every, "every", 1, "only one of so `many` mutants of each file, chosen at random and always the same")
 	flag.DurationVar(&o.limit, "limit", 0, "stop after this `time`, wherever it is; 0: never")
 	flag.IntVar(&o.jobs, "jobs", 1, "how `many` mutants to try at a time: more than processors, where tests mostly wait")
@@ -45,7 +46,7 @@ func main() {
 
 type options struct {
 	module, accepted, changed, at string
-	skip                          string
+	only, skip                    string
 	every, jobs                   int
 	limit, silence                time.Duration
 	list, verbose                 bool
@@ -65,6 +66,10 @@ func run(o options) error {
 		return err
 	}
 	accepted, err := readAccepted(o.accepted)
+	if err != nil {
+		return err
+	}
+	only, err := readAccepted(o.only)
 	if err != nil {
 		return err
 	}
@@ -106,7 +111,7 @@ func run(o options) error {
 			var chosen []mutant
 			for _, m := range all {
 				known[m.key] = true
-				if o.wants(m, changed[path]) {
+				if o.wants(m, changed[path]) && (o.only == "" || only[m.key]) {
 					chosen = append(chosen, m)
 				}
 			}
