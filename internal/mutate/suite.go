@@ -109,11 +109,11 @@ func (s *suite) try(ctx context.Context, binary string, env []string, f phase) (
 		if err != nil || o.verdict != noticed || n == tries {
 			return o, err
 		}
-		alone := f
+		failed := f
 		if names := topLevel(o.by); len(names) > 0 {
-			alone.tests = names
+			failed.tests = names
 		}
-		if again, err := s.once(ctx, binary, env, alone); err != nil || again.verdict != survived {
+		if again, err := s.once(ctx, binary, env, failed); err != nil || again.verdict != survived {
 			return again, err
 		}
 	}
