@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 
 	"github.com/lastevent/sse"
@@ -341,6 +342,19 @@ func TestHealth(t *testing.T) {
 	require.ErrorIs(t, stop(), context.Canceled)
 	require.False(t, read()[urls[0]].Connected)
 	require.False(t, read()[urls[0]].Unread, "no member wants it")
+}
+
+// TestStatusLeavesNothing: reading a bucket leaves no subscription on its connection.
+func TestStatusLeavesNothing(t *testing.T) {
+	node := startNode(t, server.Options{})
+	kv, _, conn := makeBucket(t, node.ClientURL(), jetstream.KeyValueConfig{Bucket: "fleet"})
+	require.NoError(t, SetPosition(t.Context(), kv, "a", "1"))
+	before := conn.NumSubscriptions()
+	for range 5 {
+		_, err := ReadStatus(t.Context(), kv)
+		require.NoError(t, err)
+	}
+	require.Equal(t, before, conn.NumSubscriptions())
 }
 
 // TestUnread: a stream that members list and none has is named.
