@@ -306,6 +306,24 @@ func TestDemo(t *testing.T) {
 	})
 }
 
+// TestDemoColors: what goes wrong stands out, events are as they are, and all else recedes.
+func TestDemoColors(t *testing.T) {
+	for what, color := range map[string]term.Color{"DROP": term.Yellow, "REFUSED": term.Yellow, "event 1": "", "open": term.Faint} {
+		var screen bytes.Buffer
+		cmd := &command{stdout: term.NewWriter(&screen, true, true)}
+		d := demoClient{command: cmd, start: time.Now()}
+		d.say(what, "text")
+		cmd.stdout.Flush()
+		_, line, ok := strings.Cut(screen.String(), "s  \x1b[0m")
+		require.True(t, ok, "%q", screen.String())
+		want := fmt.Sprintf("%-10s text", what)
+		if color != "" {
+			want = "\x1b[" + string(color) + "m" + want + "\x1b[0m"
+		}
+		require.Equal(t, want+"\n", line)
+	}
+}
+
 // TestDemoFails: a count that is off is an error.
 func TestDemoFails(t *testing.T) {
 	d := demoClient{command: testCommand(io.Discard, io.Discard, false), received: make(map[string]int)}
