@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -71,6 +72,18 @@ func TestUsage(t *testing.T) {
 	left, err := os.ReadDir(dir)
 	require.NoError(t, err)
 	assert.Empty(t, left)
+}
+
+// TestSeconds: a time may be zero, which is that of no flag, and not less.
+func TestSeconds(t *testing.T) {
+	for text, want := range map[string]time.Duration{"0": 0, "0s": 0, "1.5": 1500 * time.Millisecond, "2m": 2 * time.Minute} {
+		s := seconds(time.Hour)
+		require.NoError(t, s.Set(text))
+		assert.Equal(t, seconds(want), s)
+	}
+	for _, text := range []string{"-1ns", "", "1x", "nan", "inf"} {
+		require.Error(t, new(seconds).Set(text), text)
+	}
 }
 
 // TestBareURL: a URL without a scheme is http, as with curl.
