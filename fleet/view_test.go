@@ -91,6 +91,8 @@ func TestViewFree(t *testing.T) {
 	require.True(t, v.free[key], "the next lease replaces what is none")
 	v.see(leased("in no list of this member", "other", 11))
 	require.Len(t, v.free, 1)
+	v.see(entry{key: leasePrefix + probe, value: encode(leaseRecord{}), revision: 12})
+	require.NotContains(t, v.leases, leasePrefix+probe, "what a member writes to see whether it may is no lease")
 	v.see(gone(key, 10))
 	require.True(t, v.free[key], "who deletes knows what was there, and not yet the revision of the deletion")
 	v.see(gone(key, 9))
