@@ -24,16 +24,16 @@ func stillMember(t *testing.T, v *view) *member {
 // TestBalanceClasses: a member takes its quota of each class of streams, and no more of one
 // for less of another. It numbers its claims.
 func TestBalanceClasses(t *testing.T) {
-	var names []string
-	for i := range 12 {
-		names = append(names, fmt.Sprint("s", i))
-	}
-	known := newList(names[2:]) // by the other member
-	keys := make(map[string]bool)
-	for key := range known.streams {
-		keys[key] = true
-	}
-	for range 20 {
+	for round := range 20 {
+		var names []string
+		for i := range 12 {
+			names = append(names, fmt.Sprintf("%d.%d", round, i))
+		}
+		known := newList(names[2:]) // by the other member
+		keys := make(map[string]bool)
+		for key := range known.streams {
+			keys[key] = true
+		}
 		v := newView("self", "", newList(names))
 		v.lists[known.hash] = keys
 		for i, r := range []memberRecord{{TTL: time.Second, List: v.own.hash}, {TTL: time.Second, List: known.hash}} {

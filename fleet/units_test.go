@@ -1,11 +1,15 @@
 package fleet
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"testing/synctest"
 
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 )
 
@@ -56,4 +60,39 @@ func TestSpread(t *testing.T) {
 			require.InDelta(t, 1000/members, n, 100)
 		}
 	}
+}
+
+// TestNoClaims: a member that can claim no stream ends its session, so that others take all.
+func TestNoClaims(t *testing.T) {
+	for err, ends := range map[error]bool{errRecreated: true, nats.ErrPermissionViolation: true, nats.ErrTimeout: false} {
+		synctest.Test(t, func(t *testing.T) {
+			m := stillMember(t, testView("a"))
+			m.kv = testStore(nil)
+			m.session.ctx, m.end = context.WithCancelCause(t.Context())
+			w := newWorker(t.Context(), m, leaseKey("a"), lease{}, 1)
+			require.True(t, w.notAcquired(entry{}, err), "it counts as a failure")
+			require.Equal(t, ends, m.session.ctx.Err() != nil, err)
+			if ends {
+				require.ErrorIs(t, context.Cause(m.session.ctx), ErrLeaseLost)
+				require.ErrorIs(t, context.Cause(m.session.ctx), err)
+			}
+		})
+	}
+}
+
+// unreleasable is a bucket that is gone when a lease is given back.
+type unreleasable struct{ jetstream.KeyValue }
+
+func (unreleasable) Delete(context.Context, string, ...jetstream.KVDeleteOpt) error {
+	return jetstream.ErrBucketNotFound
+}
+
+// TestReleaseFails: a lease that could not be given back counts as lost, with the cause.
+func TestReleaseFails(t *testing.T) {
+	m := stillMember(t, testView("a"))
+	m.session.ctx, m.kv = t.Context(), testStore(unreleasable{})
+	w := newWorker(t.Context(), m, leaseKey("a"), lease{}, 1)
+	_, err := w.release(entry{key: w.key, revision: 1}, ending{})
+	require.ErrorIs(t, err, ErrLeaseLost)
+	require.ErrorIs(t, err, jetstream.ErrBucketNotFound)
 }
