@@ -355,6 +355,11 @@ func TestStatusLeavesNothing(t *testing.T) {
 		require.NoError(t, err)
 	}
 	require.Equal(t, before, conn.NumSubscriptions())
+	for range 5 {
+		_, err := testStore(kv).last(t.Context(), positionKey("a"))
+		require.NoError(t, err)
+	}
+	require.Equal(t, before, conn.NumSubscriptions())
 }
 
 // TestUnread: a stream that members list and none has is named.
