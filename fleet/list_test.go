@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 
 	"github.com/lastevent/sse"
@@ -98,6 +99,9 @@ func TestUpdate(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 1, status.Lists)
 	require.Empty(t, status.Unread())
+	for _, info := range seen.trouble("list") { // while one member had the new list, and the other had not
+		require.ErrorContains(t, info.Err, "streams that the list of this member has not")
+	}
 
 	set(nil)
 	eventually(t, 20*time.Second, "none", func() bool { return len(owners(t, kv)) == 0 })
@@ -340,6 +344,24 @@ func TestHealth(t *testing.T) {
 	require.False(t, read()[urls[0]].Unread, "no member wants it")
 }
 
+// TestStatusLeavesNothing: reading a bucket leaves no subscription on its connection.
+func TestStatusLeavesNothing(t *testing.T) {
+	node := startNode(t, server.Options{})
+	kv, _, conn := makeBucket(t, node.ClientURL(), jetstream.KeyValueConfig{Bucket: "fleet"})
+	require.NoError(t, SetPosition(t.Context(), kv, "a", "1"))
+	before := conn.NumSubscriptions()
+	for range 5 {
+		_, err := ReadStatus(t.Context(), kv)
+		require.NoError(t, err)
+	}
+	require.Equal(t, before, conn.NumSubscriptions())
+	for range 5 {
+		_, err := testStore(kv).last(t.Context(), positionKey("a"))
+		require.NoError(t, err)
+	}
+	require.Equal(t, before, conn.NumSubscriptions())
+}
+
 // TestUnread: a stream that members list and none has is named.
 func TestUnread(t *testing.T) {
 	node := startNode(t, server.Options{})
@@ -410,6 +432,7 @@ func TestListParts(t *testing.T) {
 	l := newList(names)
 	require.Greater(t, l.parts, 3)
 	require.NoError(t, s.publish(t.Context(), l))
+	require.NoError(t, s.Delete(t.Context(), partKey(l.hash, l.parts-1)), "as if its member had died before")
 	require.NoError(t, s.publish(t.Context(), l))
 	keys, err := s.fetch(t.Context(), l.hash, l.parts)
 	require.NoError(t, err)

@@ -77,10 +77,9 @@ func (w *worker) openPosition(token uint64) (*position, error) {
 		if err != errTaken && err != errGone {
 			return nil, err
 		}
-		// The member before has committed meanwhile, or the replica that answered is behind.
-		if err = sleep(w.ctx, wait.NextBackOff()); err == nil && old.key == "" {
-			old, err = w.kv.get(w.ctx, p.key)
-		}
+		// The member before has committed meanwhile, or the replica that answered is behind. What
+		// is there now came with the refusal.
+		err = sleep(w.ctx, wait.NextBackOff())
 	}
 	return nil, fmt.Errorf("fleet: %s: %w", p.key, errTaken)
 }

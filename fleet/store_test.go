@@ -142,6 +142,17 @@ func TestOldReplica(t *testing.T) {
 	require.Greater(t, three.revision, two.revision)
 }
 
+// TestHopelessWrite: what can never succeed is reported once, with no delay, and not tried again.
+func TestHopelessWrite(t *testing.T) {
+	node := startNode(t, server.Options{})
+	s := testStore(newBucket(t, node.ClientURL(), 1))
+	var reported []TroubleInfo
+	s.trouble = func(info TroubleInfo) { reported = append(reported, info) }
+	_, err := s.put(t.Context(), op{name: "claim", stream: "a"}, "no key", []byte("one"), 0)
+	require.ErrorIs(t, err, jetstream.ErrInvalidKey)
+	require.Equal(t, []TroubleInfo{{Op: "claim", Stream: "a", Err: err}}, reported)
+}
+
 // TestFence: from when a position is opened under a lease, nothing is committed under an earlier one.
 func TestFence(t *testing.T) {
 	node := startNode(t, server.Options{})

@@ -91,6 +91,8 @@ func TestViewFree(t *testing.T) {
 	require.True(t, v.free[key], "the next lease replaces what is none")
 	v.see(leased("in no list of this member", "other", 11))
 	require.Len(t, v.free, 1)
+	v.see(entry{key: leasePrefix + probe, value: encode(leaseRecord{}), revision: 12})
+	require.NotContains(t, v.leases, leasePrefix+probe, "what a member writes to see whether it may is no lease")
 	v.see(gone(key, 10))
 	require.True(t, v.free[key], "who deletes knows what was there, and not yet the revision of the deletion")
 	v.see(gone(key, 9))
@@ -116,6 +118,23 @@ func TestViewSilent(t *testing.T) {
 	v.see(gone(memberPrefix+"other", 0))
 	v.see(alive("other", 6))
 	require.NotContains(t, v.peers, "other", "the dead stay dead")
+}
+
+// TestViewPlan: a plan is made again when a member's list changes, and not at each renewal.
+func TestViewPlan(t *testing.T) {
+	v := testView("a")
+	record := func(session string, revision uint64, list string) {
+		r := memberRecord{TTL: time.Second, Beat: revision, List: list}
+		v.see(entry{key: memberPrefix + session, value: encode(r), revision: revision})
+	}
+	record("self", 1, v.own.hash)
+	record("other", 2, v.own.hash)
+	p := v.makePlan()
+	require.Equal(t, 1, p.info.Lists)
+	record("other", 3, v.own.hash)
+	require.Same(t, p, v.makePlan())
+	record("other", 4, "another list")
+	require.Equal(t, 2, v.makePlan().info.Lists)
 }
 
 // TestViewWaiting: a stream that waits for a member is free to it at once, and to others later.

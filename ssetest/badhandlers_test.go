@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -69,6 +70,21 @@ var badHandlers = []struct {
 		}
 		return r.ProtoMajor == 2
 	}})},
+	{"a single event, and none over HTTP/2", "HTTP/2", of(feed{
+		before: func(w http.ResponseWriter, r *http.Request) bool {
+			if r.ProtoMajor == 2 {
+				_ = http.NewResponseController(w).Flush()
+				<-r.Context().Done()
+			}
+			return r.ProtoMajor == 2
+		},
+		event: func(n int) string {
+			if n > 1 {
+				return ":\n\n"
+			}
+			return "id: 1\ndata: 1\n\n"
+		},
+	})},
 	{"no header over HTTP/2", "HTTP/2", of(feed{before: func(_ http.ResponseWriter, r *http.Request) bool {
 		if r.ProtoMajor == 2 {
 			<-r.Context().Done()
@@ -79,6 +95,19 @@ var badHandlers = []struct {
 	{"unfinished", "events finished and flushed", of(feed{event: text("\nid: N\ndata: N\n")})}, // the empty line comes with the next event
 	{"no events", "events finished and flushed", of(feed{event: text(": N\n\n")})},
 	{"never flushes", "events finished and flushed", of(feed{flush: func(string, func()) {}})},
+	{"never flushes its bytes", "events finished and flushed", func() (http.Handler, []Option) {
+		return bytesOnly{feed{flush: func(string, func()) {}}}, nil
+	}},
+	{"never flushes its rare events", "events finished and flushed", of(feed{
+		flush: func(string, func()) {},
+		sleep: func(r *http.Request, d time.Duration) bool { return pause(r, 2*d) },
+	})},
+	{"ends within an event", "events finished and flushed", of(feed{
+		event: func(n int) string {
+			return strings.TrimSuffix(text("id: N\ndata: N\n\n")(n), strings.Repeat("\n", n/30))
+		},
+		after: func(http.ResponseWriter, *http.Request) {},
+	})},
 	{"flushes the header only", "events finished and flushed", of(feed{flush: func(what string, flush func()) {
 		if what == "header" {
 			flush()
@@ -205,6 +234,15 @@ var badHandlers = []struct {
 		time.Sleep(d)
 		return false
 	}})},
+	{"stays after its client, behind a redirect", "client leaves", func() (http.Handler, []Option) {
+		mux := http.NewServeMux()
+		mux.Handle("/feed", feed{sleep: func(_ *http.Request, d time.Duration) bool {
+			time.Sleep(d)
+			return false
+		}})
+		mux.Handle("/", http.RedirectHandler("/feed", http.StatusTemporaryRedirect))
+		return mux, nil
+	}},
 	{"never returns", "client leaves", of(feed{sleep: func(r *http.Request, d time.Duration) bool {
 		if pause(r, d) {
 			select {}
@@ -282,18 +320,19 @@ var badHandlers = []struct {
 	}},
 	{"events go to one client each", "second client", with(&hub{shares: true})},
 	{"each second event for each of two clients", "second client", func() (http.Handler, []Option) {
-		var active atomic.Int32
+		var visits, active atomic.Int32
 		return feed{before: func(w http.ResponseWriter, r *http.Request) bool {
-			place := int(active.Add(1))
+			visit := int(visits.Add(1))
+			active.Add(1)
 			defer active.Add(-1)
+			_ = http.NewResponseController(w).Flush() // the header
 			for n := lastID(r) + 1; r.Method == http.MethodGet; n++ {
-				text := ":\n\n"
-				if n <= 30 && (active.Load() == 1 || n%2 == place%2) {
-					text = fmt.Sprintf("id: %d\ndata: %d\n\n", n, n)
-				}
-				_ = http.NewResponseController(w).Flush() // the header
 				if pause(r, time.Second) {
 					return true
+				}
+				text := ":\n\n"
+				if n <= 30 && (active.Load() == 1 || n%2 == visit%2) { // the handler of a client that has left has returned by now
+					text = fmt.Sprintf("id: %d\ndata: %d\n\n", n, n)
 				}
 				_, _ = io.WriteString(w, text)
 				_ = http.NewResponseController(w).Flush()

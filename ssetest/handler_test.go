@@ -198,6 +198,13 @@ func TestGoodHandlers(t *testing.T) {
 			return left
 		}})
 	})
+	t.Run("changes its header when it has been sent", func(t *testing.T) {
+		TestHandler(t, feed{before: func(w http.ResponseWriter, _ *http.Request) bool {
+			_ = http.NewResponseController(w).Flush()
+			w.Header().Set("Connection", "keep-alive")
+			return false
+		}})
+	})
 	t.Run("POST only", func(t *testing.T) {
 		TestHandler(t, feed{before: func(w http.ResponseWriter, r *http.Request) bool {
 			if body, _ := io.ReadAll(r.Body); r.Method != http.MethodPost || string(body) != "question" {
@@ -242,6 +249,25 @@ func TestHijackers(t *testing.T) {
 	require.Contains(t, messages[0], `over HTTP/2 the status is "500 Internal Server Error", and 200 over HTTP/1.1; does the handler hijack the connection, which HTTP/2 does not have (http.Hijacker)?`)
 }
 
+// TestUnsentRequest: a request that cannot be sent is shown with the reason.
+func TestUnsentRequest(t *testing.T) {
+	names, messages := caught(t, feed{}, WithRequest(func(r *http.Request) { r.URL.Scheme = "sse" }))
+	require.Subset(t, names, []string{"header at once"})
+	require.Contains(t, messages[0], `unsupported protocol scheme "sse"`)
+}
+
+// TestWithPublish: what is published is numbered from 1.
+func TestWithPublish(t *testing.T) {
+	h := new(hub)
+	var numbers []int
+	_, messages := caught(t, h, WithPublish(func(n int) {
+		numbers = append(numbers, n)
+		h.publish(n)
+	}))
+	require.Empty(t, messages)
+	require.Equal(t, []int{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 1}, numbers[:11])
+}
+
 // TestWithout: what an option leaves out is skipped, and nothing else.
 func TestWithout(t *testing.T) {
 	never := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
@@ -282,6 +308,10 @@ func TestEvents(t *testing.T) {
 			found = append(found, fmt.Sprint(ev.end, " ", ev.at.Sub(start)))
 		}
 		require.Equal(t, []string{"9 2s", "28 4s", "46 6s", "57 7s", "66 7s"}, found)
+		v := view{chunks: chunks}
+		require.Equal(t, 1, v.arrived(start.Add(2*time.Second), 0), "at that moment")
+		require.Equal(t, 2, v.arrived(start.Add(2*time.Second), 2*time.Second))
+		require.Equal(t, 1, v.arrived(start.Add(2*time.Second+1), 2*time.Second))
 	})
 }
 

@@ -91,6 +91,13 @@ func pause(r *http.Request, d time.Duration) (left bool) {
 	}
 }
 
+// bytesOnly has a handler write bytes, and no strings.
+type bytesOnly struct{ http.Handler }
+
+func (b bytesOnly) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	b.Handler.ServeHTTP(struct{ http.ResponseWriter }{w}, r)
+}
+
 func header(name, value string) func(http.Header) {
 	return func(h http.Header) { h.Set(name, value) }
 }

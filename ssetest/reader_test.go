@@ -165,6 +165,10 @@ func TestReadersSequence(t *testing.T) {
 		})
 		require.Equal(t, "not like this", first(t, f))
 		require.Empty(t, f.Messages(), "the failure is the sequence's")
+
+		r := ssetest.Open(f, func(func(sse.Event, error) bool) { panic("once") })
+		require.PanicsWithValue(t, "once", func() { r.Take(1) })
+		require.NotPanics(t, f.End, "the test has had that panic already")
 	})
 }
 

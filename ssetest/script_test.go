@@ -1,6 +1,8 @@
 package ssetest_test
 
 import (
+	"fmt"
+	"io"
 	"net/http"
 	"regexp"
 	"strings"
@@ -58,6 +60,27 @@ func TestScripts(t *testing.T) {
 1s         2 end # sse: GET http://sse.test/: 503 Service Unavailable: "later"; again in 7.Xs
 `)
 		require.True(t, strings.HasSuffix(rec.String(), " end\n"))
+	})
+}
+
+// TestStatus: only a redirect's text is a Location.
+func TestStatus(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var scripts []ssetest.Script
+		for _, code := range []int{300, 399, 400, 299} {
+			scripts = append(scripts, func(c *ssetest.Conn) { c.Status(code, "/text") })
+		}
+		srv := ssetest.NewScriptedServer(t, scripts...)
+		var got []string
+		for range scripts {
+			resp, err := srv.Client().Get(srv.URL())
+			require.NoError(t, err)
+			body, err := io.ReadAll(resp.Body)
+			require.NoError(t, err)
+			require.NoError(t, resp.Body.Close())
+			got = append(got, fmt.Sprintf("%d %q %q", resp.StatusCode, resp.Header.Get("Location"), body))
+		}
+		require.Equal(t, []string{`300 "/text" ""`, `399 "/text" ""`, `400 "" "/text\n"`, `299 "" "/text\n"`}, got)
 	})
 }
 

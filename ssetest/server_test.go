@@ -201,6 +201,10 @@ func TestReceived(t *testing.T) {
 		require.Len(t, srv.Received()[0], 64<<10)
 		require.Equal(t, "data: 2\n\n", srv.Received()[1])
 	})
+	require.Contains(t, fails(t, func(t testing.TB) {
+		srv := ssetest.NewScriptedServer(t, func(c *ssetest.Conn) { c.Write(strings.Repeat("x", 64<<10+1)); c.Wait() })
+		ssetest.Take(t, (&sse.Client{HTTPClient: srv.Client()}).Get(t.Context(), srv.URL()), 1)
+	}), "    (and 1 bytes)\n")
 }
 
 // TestRequestBodies are there for the script and for the test.
@@ -218,6 +222,35 @@ func TestRequestBodies(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, "question", string(body))
 	})
+}
+
+// TestRequestAfterTheEnd: a client that asks once more when its test is over gets 204, and
+// its request's body is closed, as net/http closes it.
+func TestRequestAfterTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := ssetest.NewFakeTB(t)
+		srv := ssetest.NewScriptedServer(f)
+		f.End()
+		body := &closable{Reader: strings.NewReader("question")}
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, srv.URL(), body)
+		require.NoError(t, err)
+		resp, err := srv.Client().Do(req)
+		require.NoError(t, err)
+		require.NoError(t, resp.Body.Close())
+		require.Equal(t, http.StatusNoContent, resp.StatusCode)
+		require.True(t, body.closed)
+		require.Empty(t, srv.Requests())
+	})
+}
+
+type closable struct {
+	io.Reader
+	closed bool
+}
+
+func (c *closable) Close() error {
+	c.closed = true
+	return nil
 }
 
 // TestClientsOwnEnd: a context that ends is the client's business, not the server's.

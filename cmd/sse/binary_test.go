@@ -31,16 +31,26 @@ import (
 
 var binaryDir string // which TestMain makes, and takes away
 
-// binary is the command, built once.
+// binary is the command: this test program under another name, which TestMain looks at.
+// Where the name cannot be given, it is built.
 var binary = sync.OnceValues(func() (string, error) {
-	file := filepath.Join(binaryDir, "sse.exe")
+	file := filepath.Join(binaryDir, commandName)
+	if self, err := os.Executable(); err == nil && os.Link(self, file) == nil {
+		return file, nil
+	}
 	if out, err := exec.Command("go", "build", "-o", file, ".").CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%w: %s", err, out)
 	}
 	return file, nil
 })
 
+const commandName = "sse.exe"
+
 func TestMain(m *testing.M) {
+	if filepath.Base(os.Args[0]) == commandName {
+		main()
+		return
+	}
 	var err error
 	if binaryDir, err = os.MkdirTemp("", "sse"); err != nil {
 		panic(err)
@@ -347,7 +357,11 @@ func TestFlags(t *testing.T) {
 			assert.Contains(t, stdout, "12 events received, 0 lost, 0 duplicated")
 		},
 	}
-	new(options).flags().VisitAll(func(f *flag.Flag) {
+	flags := new(options).flags()
+	for name := range tests {
+		require.NotNil(t, flags.Lookup(name), name)
+	}
+	flags.VisitAll(func(f *flag.Flag) {
 		require.Contains(t, tests, f.Name)
 		t.Run(f.Name, func(t *testing.T) { t.Parallel(); tests[f.Name](t) })
 	})

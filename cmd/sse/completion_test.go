@@ -33,6 +33,14 @@ func TestCompletion(t *testing.T) {
 	}
 }
 
+// TestCompletionFish: fish calls a letter -s, and a name after one dash -o.
+func TestCompletionFish(t *testing.T) {
+	script, _ := runBinary(t, exitEnded, "", "completion", "fish")
+	for _, line := range []string{"-s H -x", "-s k", "-o json", "-o state -r -F"} {
+		assert.Contains(t, script, "\ncomplete -c sse "+line+"\n")
+	}
+}
+
 // TestCompletionBash asks bash what it would complete.
 func TestCompletionBash(t *testing.T) {
 	if _, err := exec.LookPath("bash"); err != nil {

@@ -2,15 +2,20 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"net/http"
 	"os"
 	"regexp"
+	"runtime"
+	"runtime/debug"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -292,6 +297,8 @@ func TestDemo(t *testing.T) {
 			"DROP       not a byte for 1s",
 			"connect    Last-Event-ID: 4",
 			"connect    Last-Event-ID: 8",
+			"comment    welcome\n",
+			"close      the server ended the response\n",
 			"\n12 events received, 0 lost, 0 duplicated: 5 connections, 1 cut, 1 refused with 503, 1 idle timeout, resumed 2 times.\n",
 		} {
 			require.Contains(t, out.String(), want)
@@ -299,8 +306,57 @@ func TestDemo(t *testing.T) {
 	})
 }
 
+// TestDemoColors: what goes wrong stands out, events are as they are, and all else recedes.
+func TestDemoColors(t *testing.T) {
+	for what, color := range map[string]term.Color{"DROP": term.Yellow, "REFUSED": term.Yellow, "event 1": "", "open": term.Faint} {
+		var screen bytes.Buffer
+		cmd := &command{stdout: term.NewWriter(&screen, true, true)}
+		d := demoClient{command: cmd, start: time.Now()}
+		d.say(what, "text")
+		cmd.stdout.Flush()
+		_, line, ok := strings.Cut(screen.String(), "s  \x1b[0m")
+		require.True(t, ok, "%q", screen.String())
+		want := fmt.Sprintf("%-10s text", what)
+		if color != "" {
+			want = "\x1b[" + string(color) + "m" + want + "\x1b[0m"
+		}
+		require.Equal(t, want+"\n", line)
+	}
+}
+
 // TestDemoFails: a count that is off is an error.
 func TestDemoFails(t *testing.T) {
-	d := demoClient{command: testCommand(io.Discard, io.Discard, false), received: map[string]int{"1": 2}}
-	require.Error(t, d.report())
+	d := demoClient{command: testCommand(io.Discard, io.Discard, false), received: make(map[string]int)}
+	for id := 1; id <= demoEvents; id++ {
+		d.received[strconv.Itoa(id)] = 1
+	}
+	require.NoError(t, d.report())
+	d.received["1"] = 2
+	require.Error(t, d.report(), "one more")
+	d.received["1"] = 0
+	require.Error(t, d.report(), "one less")
+}
+
+// TestExitCodes: they are what the help page promises to scripts.
+func TestExitCodes(t *testing.T) {
+	const want = "Exit codes: 0 ended, 1 refused or broken, 2 wrong usage, 28 -max-time is over,\n129 hung up, 130 interrupted, 143 terminated.\n"
+	require.Equal(t, want, fmt.Sprintf("Exit codes: %d ended, %d refused or broken, %d wrong usage, %d -max-time is over,\n%d hung up, %d interrupted, %d terminated.\n",
+		exitEnded, exitBroken, exitUsage, exitMaxTime, exitHangup, exitInterrupted, exitTerminated))
+	require.Contains(t, help, want)
+}
+
+// TestVersion: what go install has noted is shown.
+func TestVersion(t *testing.T) {
+	info, ok := debug.ReadBuildInfo()
+	require.True(t, ok)
+	require.Equal(t, "sse "+cmp.Or(info.Main.Version, "(unknown)")+" "+runtime.Version()+"\n", version())
+}
+
+// TestSize: three digits, and a unit in which they are below a thousand.
+func TestSize(t *testing.T) {
+	for n, want := range map[int64]string{
+		0: "0 B", 999: "999 B", 1000: "1 kB", 999_499: "999 kB", 999_500: "1 MB", 1_234_567: "1.23 MB", 999_500_000: "1 GB", math.MaxInt64: "9.22 EB",
+	} {
+		require.Equal(t, want, size(n), n)
+	}
 }

@@ -52,6 +52,31 @@ func TestStateProcesses(t *testing.T) {
 	assert.Len(t, left, 1)
 }
 
+// TestLockLeavesNoFiles: a process that waits for a lock opens the file again and again, and
+// closes it each time.
+func TestLockLeavesNoFiles(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "state")
+	unlock, err := tryLock(file)
+	require.NoError(t, err)
+	for range 50 {
+		_, err := tryLock(file)
+		require.Equal(t, errLocked, err)
+	}
+	open := 0
+	links, err := filepath.Glob("/proc/self/fd/*")
+	require.NoError(t, err)
+	for _, link := range links {
+		if name, err := os.Readlink(link); err == nil && name == file {
+			open++
+		}
+	}
+	require.Equal(t, 1, open)
+	unlock()
+	unlock, err = tryLock(file)
+	require.NoError(t, err)
+	unlock()
+}
+
 // TestStateFile: what exists already is respected.
 func TestStateFile(t *testing.T) {
 	save := func(t *testing.T, file string) {

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -45,7 +46,7 @@ func TestUsage(t *testing.T) {
 		{"ftp://127.0.0.1/"}, {"x=ftp://127.0.0.1/"}, {u, "ftp://127.0.0.1/"}, {"http://this is invalid/"}, {"http:///x"}, {""}, {"x="},
 		{"http://127.0.0.1:99999/"}, {"http://127.0.0.1:0/"}, {"http://127.0.0.1:x/"}, {"http://%zz/"}, {"http://[::1/"}, {"http://h/\x01"},
 		// The request.
-		{"-X", "A B", u}, {"-X", "é", u}, {"-H", "no colon", u}, {"-H", ": no name", u}, {"-H", "a b: c", u}, {"-H", "é: c", u}, {"-H", "", u},
+		{"-X", "A B", u}, {"-X", "é", u}, {"-H", "no colon", u}, {"-H", ": no name", u}, {"-H", "a b: c", u}, {"-H", "é: c", u}, {"-H", "a\x7f: c", u}, {"-H", "", u},
 		{"-H", "A: b\nC: d", u}, {"-H", "A: \x01", u}, {"-H", "A: \x7f", u}, {"-H", "Host: a b", u}, {"-H", "Host: a/b", u}, {"-H", "Host:", u},
 		{"-H", "Last-Event-ID: " + strings.Repeat("x", 8<<10+1), u},
 		{"-H", "@no/such/file", u}, {"-H", "@" + write(t, "h", "A: b\n\nnothing\n"), u}, {"-H", "@-", "-d", "@-", u},
@@ -71,6 +72,18 @@ func TestUsage(t *testing.T) {
 	left, err := os.ReadDir(dir)
 	require.NoError(t, err)
 	assert.Empty(t, left)
+}
+
+// TestSeconds: a time may be zero, which is that of no flag, and not less.
+func TestSeconds(t *testing.T) {
+	for text, want := range map[string]time.Duration{"0": 0, "0s": 0, "1.5": 1500 * time.Millisecond, "2m": 2 * time.Minute} {
+		s := seconds(time.Hour)
+		require.NoError(t, s.Set(text))
+		assert.Equal(t, seconds(want), s)
+	}
+	for _, text := range []string{"-1ns", "", "1x", "nan", "inf"} {
+		require.Error(t, new(seconds).Set(text), text)
+	}
 }
 
 // TestBareURL: a URL without a scheme is http, as with curl.
@@ -230,4 +243,21 @@ func TestUnix(t *testing.T) {
 	require.NoError(t, os.Symlink(socket, socket+"2"))
 	runBinary(t, 0, "", "-once", "-unix", socket+"2", "-state", state, "http://example.com/x")
 	assert.Empty(t, s.seen()[2].Header.Get("Last-Event-ID"))
+}
+
+// TestRedact: what is no secret stays, so that a reader still sees what the text is about.
+func TestRedact(t *testing.T) {
+	for in, want := range map[string]string{
+		"http://u:p@h/":              "http://(hidden)@h/",
+		"http://h/?token=a&b=c":      "http://h/?token=(hidden)&b=c",
+		"http://h/?token%zz=a":       "http://h/?token%zz=(hidden)",
+		"http://h/?%74oken=a":        "http://h/?%74oken=(hidden)",
+		"http://[::1]:80/a@b":        "http://[::1]:80/a@b",
+		"// me@example.com":          "// me@example.com",
+		"///etc/passwd me@h":         "///etc/passwd me@h",
+		"http://h:80/a@b":            "http://h:80/a@b",
+		"http://h/ and http://u@h2/": "http://h/ and http://(hidden)@h2/",
+	} {
+		assert.Equal(t, want, redact(in))
+	}
 }

@@ -28,8 +28,14 @@ func main() {
 	flag.StringVar(&o.accepted, "accepted", "internal/mutate/accepted.txt", "the `file` of the mutants that may survive")
 	flag.StringVar(&o.changed, "changed", "", "only mutants of lines that differ from the `commit`")
 	flag.StringVar(&o.at, "at", "", "only mutants whose place begins with `file:line`")
+	flag.StringVar(&o.only, "only", "", "only mutants that are in the `file`, which has the form of -accepted")
+	flag.IntVar(&o.every, "every", 1, "only one of so `many` mutants of each file, chosen at random and always the same")
 	flag.DurationVar(&o.limit, "limit", 0, "stop after this `time`, wherever it is; 0: never")
+	flag.IntVar(&o.jobs, "jobs", 1, "how `many` mutants to try at a time: more than processors, where tests mostly wait")
+	flag.DurationVar(&o.silence, "silence", 3*time.Second, "the shortest `time` without a word from a test after which it hangs: more on a busy machine")
+	flag.StringVar(&o.skip, "skip", "", "leave out the tests whose names match the `expression`, such as one that only one process may run at a time")
 	flag.BoolVar(&o.list, "list", false, "list the mutants, and run nothing")
+	flag.BoolVar(&o.verbose, "v", false, "print each mutant, and the test that noticed it")
 	flag.Parse()
 	o.paths, o.out = flag.Args(), os.Stdout
 	if err := run(o); err != nil {
@@ -40,8 +46,10 @@ func main() {
 
 type options struct {
 	module, accepted, changed, at string
-	limit                         time.Duration
-	list                          bool
+	only, skip                    string
+	every, jobs                   int
+	limit, silence                time.Duration
+	list, verbose                 bool
 	paths                         []string
 	out                           io.Writer
 }
@@ -58,6 +66,10 @@ func run(o options) error {
 		return err
 	}
 	accepted, err := readAccepted(o.accepted)
+	if err != nil {
+		return err
+	}
+	only, err := readAccepted(o.only)
 	if err != nil {
 		return err
 	}
@@ -96,12 +108,14 @@ func run(o options) error {
 			if err != nil {
 				return err
 			}
+			var chosen []mutant
 			for _, m := range all {
 				known[m.key] = true
-				if o.wants(m, changed[path]) {
-					todo = append(todo, m)
+				if o.wants(m, changed[path]) && (o.only == "" || only[m.key]) {
+					chosen = append(chosen, m)
 				}
 			}
+			todo = append(todo, sample(chosen, o.every)...)
 		}
 		if o.list {
 			for _, m := range todo {
@@ -113,9 +127,16 @@ func run(o options) error {
 			continue
 		}
 		if o.limit > 0 { // what comes within the limit is a sample
-			rand.New(rand.NewPCG(1, 2)).Shuffle(len(todo), func(i, j int) { todo[i], todo[j] = todo[j], todo[i] })
+			shuffle(todo)
 		}
-		if err := tryPackage(ctx, p, pkgs, todo, work, o.out, func(m mutant, v verdict) { r.add(m, v, accepted) }); err != nil {
+		t := &trial{dir: work, pkg: p, out: o.out, skip: o.skip, jobs: max(1, o.jobs), silence: o.silence}
+		done := func(m mutant, v verdict, by string) {
+			if o.verbose {
+				fmt.Fprintf(o.out, "%s: %s %s\n", words[v], m, by)
+			}
+			r.add(m, v, accepted)
+		}
+		if err := t.try(ctx, pkgs, todo, done); err != nil {
 			return fmt.Errorf("%s: %w", p.ImportPath, err)
 		}
 	}
@@ -149,6 +170,22 @@ func (o options) wants(m mutant, changed []change) bool {
 	})
 }
 
+// sample returns one of so many mutants of a file, and at least one, in their order.
+func sample(all []mutant, every int) []mutant {
+	if every <= 1 || len(all) == 0 {
+		return all
+	}
+	shuffle(all)
+	all = all[:(len(all)+every-1)/every]
+	slices.SortStableFunc(all, func(a, b mutant) int { return a.from - b.from })
+	return all
+}
+
+// shuffle is the same each time.
+func shuffle(all []mutant) {
+	rand.New(rand.NewPCG(1, 2)).Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+}
+
 // verdict is what became of a mutant.
 type verdict int
 
@@ -159,6 +196,8 @@ const (
 	invalid // it does not compile
 	untried // the time was up
 )
+
+var words = [...]string{"noticed", "hung", "survived", "invalid", "untried"}
 
 // A report counts verdicts, by file.
 type report struct {

@@ -33,6 +33,9 @@ func Cut[T any](s []T) []T {
 	}
 	return s
 }
+
+// First has a number in its signature: another one does not compile.
+func First(p [2]byte) byte { return p[0] }
 `
 
 const subjectTest = `package subject
@@ -46,6 +49,9 @@ func TestSubject(t *testing.T) {
 	if n := len(Cut(make([]byte, 9))); n != 3 {
 		t.Error("cut to", n)
 	}
+	if First([2]byte{1, 2}) != 1 {
+		t.Error("not the first")
+	}
 }
 `
 
@@ -54,16 +60,17 @@ subject.go Cut: if len(s) > limit {  →  if len(s) >= limit {
 `
 
 // mutateSubject runs the command on a module that is made for the test, and returns what it printed.
-func mutateSubject(t *testing.T, accepted string, o options) (string, error) {
+func mutateSubject(t *testing.T, accepted string, o options, more ...string) (string, error) {
 	dir := t.TempDir()
 	t.Chdir(dir)
 	for name, text := range map[string]string{
 		"go.mod": "module example.com/subject\n\ngo 1.25\n", "subject.go": subject, "subject_test.go": subjectTest, "accepted.txt": accepted,
+		"more_test.go": "package subject\n\nimport (\n\t\"os\"\n\t\"strconv\"\n\t\"testing\"\n)\n\nvar _, _, _ = os.Mkdir, strconv.Itoa, (*testing.T)(nil)\n\n" + strings.Join(more, ""),
 	} {
 		require.NoError(t, os.WriteFile(name, []byte(text), 0o600))
 	}
 	var out strings.Builder
-	o.module, o.accepted, o.out = ".", "accepted.txt", &out
+	o.module, o.accepted, o.out, o.silence = ".", "accepted.txt", &out, 3*time.Second
 	err := run(o)
 	return out.String(), err
 }
@@ -78,6 +85,7 @@ survived, line 16: subject.go Sub: func Sub(a, b int) int { return a - b }  → 
 |---|--:|--:|--:|--:|--:|
 `, out[:strings.LastIndex(out, "| subject.go")])
 	require.Contains(t, out, "| 1 | 1 | 1 |\n| all |")
+	require.Contains(t, out, "\n1 more do not compile\n")
 }
 
 // TestAcceptedOnly: nothing fails where all that survives is accepted, and a line that is
@@ -142,12 +150,65 @@ deleted file mode 100644
 	require.Equal(t, map[string][]change{filepath.Join("top", "a", "b.go"): {{1, 3}, {20, 20}}}, parseDiff("top", diff))
 }
 
-// TestPhases: a test whose subtests run in parallel takes as long as they do, although its
-// own time does not show it.
+// TestPhases: quick tests run first. A test whose subtests run in parallel takes as long as
+// they do, although its own time does not show it.
 func TestPhases(t *testing.T) {
-	got := phases("--- PASS: TestQuick (0.01s)\n--- PASS: TestParallel (0.00s)\n    --- PASS: TestParallel/one (0.02s)\n    --- PASS: TestParallel/two (4.00s)\n")
+	got := phases("--- PASS: TestQuick (0.05s)\n--- PASS: TestParallel (0.00s)\n    --- PASS: TestParallel/one (0.02s)\n    --- PASS: TestParallel/two (4.00s)\n"+
+		"--- PASS: TestSlow (5.01s)\n--- SKIP: TestSkipped (0.00s)\n", 3*time.Second)
 	require.Equal(t, []phase{
-		{[]string{"TestQuick"}, minSilence},
+		{[]string{"TestQuick", "TestSkipped"}, 3 * time.Second},
 		{[]string{"TestParallel"}, 40 * time.Second},
+		{[]string{"TestSlow"}, 50100 * time.Millisecond},
 	}, got)
+}
+
+// TestJobs: mutants that are tried at the same time have the verdicts that they have one by
+// one. One that hangs is tried again by itself.
+func TestJobs(t *testing.T) {
+	out, err := mutateSubject(t, subjectAccepted, options{jobs: 4})
+	require.Equal(t, errSurvivors, err, out)
+	require.Contains(t, out, "| 1 | 1 | 1 |\n| all |", "hung, accepted, survived")
+	require.Contains(t, out, "hung: subject.go:9")
+}
+
+// TestSkip: a test that is left out notices nothing.
+func TestSkip(t *testing.T) {
+	out, err := mutateSubject(t, "", options{at: "subject.go:6", skip: "TestSubject"})
+	require.Equal(t, errSurvivors, err)
+	require.Contains(t, out, "| subject.go | 1 | 0, 0.0 % | 0 | 0 | 1 |")
+}
+
+// TestVerbose: the test that noticed a mutant is named.
+func TestVerbose(t *testing.T) {
+	out, err := mutateSubject(t, "", options{at: "subject.go:6", verbose: true})
+	require.NoError(t, err)
+	require.Contains(t, out, "noticed: subject.go:6: Add: func Add(a, b int) int { return a + b }  →  func Add(a, b int) int { return a - b } TestSubject\n")
+}
+
+// TestFailsOnce: a test that fails once, and then no more, has noticed nothing.
+func TestFailsOnce(t *testing.T) {
+	once := "func TestOnce(t *testing.T) {\n\tif os.Getenv(\"SSE_MUTANT\") == \"\" {\n\t\treturn\n\t}\n" +
+		"\tif err := os.Mkdir(\"failed\"+strconv.Itoa(Sub(2, 1)), 0o700); err == nil {\n\t\tt.Error(\"once\")\n\t}\n}\n"
+	out, err := mutateSubject(t, "", options{at: "subject.go:16", verbose: true}, once)
+	require.Equal(t, errSurvivors, err)
+	require.Contains(t, out, "survived: subject.go:16")
+	require.DirExists(t, "failed3")
+}
+
+// TestSample: a sample has mutants of each file, the same each time.
+func TestSample(t *testing.T) {
+	all := func(n int) (list []mutant) {
+		for i := range n {
+			list = append(list, mutant{from: i})
+		}
+		return list
+	}
+	require.Empty(t, sample(nil, 3))
+	require.Equal(t, all(1), sample(all(1), 3))
+	require.Equal(t, all(4), sample(all(4), 0))
+	got := sample(all(10), 3)
+	require.Len(t, got, 4)
+	require.Equal(t, got, sample(all(10), 3))
+	require.NotEqual(t, all(4), got, "not those at the top of the file")
+	require.IsIncreasing(t, []int{got[0].from, got[1].from, got[2].from, got[3].from})
 }

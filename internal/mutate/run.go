@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -12,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -60,16 +62,27 @@ func testedBy(p *goPackage, all []*goPackage) []*goPackage {
 	return by
 }
 
-// tryPackage tries mutants of p, and calls done with the verdict of each.
-func tryPackage(ctx context.Context, p *goPackage, all []*goPackage, todo []mutant, work string, out io.Writer, done func(mutant, verdict)) error {
+// A trial is what is needed to try the mutants of one package.
+type trial struct {
+	dir    string // for files and programs
+	out    io.Writer
+	pkg    *goPackage
+	skip   string // the tests to leave out, as -test.skip has them
+	jobs   int    // mutants that are tried at a time
+	suites []*suite
+
+	silence time.Duration // see phase; at least
+}
+
+// try tries mutants, and calls done with the verdict of each, and what it was noticed by.
+func (t *trial) try(ctx context.Context, pkgs []*goPackage, todo []mutant, done func(m mutant, v verdict, by string)) error {
 	if ctx.Err() != nil {
 		for _, m := range todo {
-			done(m, untried)
+			done(m, untried, "")
 		}
 		return nil
 	}
-	t := &trial{dir: work, pkg: p, out: out}
-	for _, q := range testedBy(p, all) {
+	for _, q := range testedBy(t.pkg, pkgs) {
 		s, err := t.measure(ctx, q)
 		if ctx.Err() != nil {
 			break
@@ -79,56 +92,81 @@ func tryPackage(ctx context.Context, p *goPackage, all []*goPackage, todo []muta
 		}
 		t.suites = append(t.suites, s)
 	}
-	var together, apart []mutant
+	number := make(map[string]int) // in the program that holds many mutants, by their keys
+	var together []mutant
 	for _, m := range todo {
-		if m.fn != nil && m.fn.call != "" {
+		if m.fn != nil && m.fn.call != "" && m.from >= m.fn.body {
 			together = append(together, m)
-		} else {
-			apart = append(apart, m)
 		}
 	}
-	if len(together) < few {
-		together, apart = nil, todo
-	}
-	if len(together) > 0 && ctx.Err() == nil {
-		// The functions in their order, for combine, and then the mutants as they came.
-		order := slices.Clone(together)
+	if len(together) >= few && ctx.Err() == nil {
+		// The functions in their order, for combine, whereas the mutants are tried as they came.
 		slices.SortStableFunc(together, func(a, b mutant) int { return a.from - b.from })
 		alive, err := t.combined(ctx, together)
 		if err != nil {
 			return err
 		}
-		for _, m := range order {
-			i := slices.IndexFunc(together, func(n mutant) bool { return n == m })
-			if ctx.Err() != nil {
-				done(m, untried)
-			} else if !alive[i] {
-				done(m, invalid)
-			} else if v, err := t.choose(ctx, i, m); err != nil {
-				return err
-			} else {
-				done(m, v)
+		for i, m := range together {
+			number[m.key] = 0 // it does not compile
+			if alive[i] {
+				number[m.key] = i + 1
 			}
 		}
-	} else if len(together) > 0 {
-		apart = todo
 	}
-	for _, m := range apart {
-		v, err := t.alone(ctx, m, func(s *suite) []phase { return s.phases })
-		if err != nil {
-			return err
+	one := func(job int, m mutant) (outcome, error) {
+		dir := filepath.Join(t.dir, fmt.Sprint("job", job))
+		switch n, ok := number[m.key]; {
+		case ctx.Err() != nil:
+			return outcome{untried, ""}, nil
+		case !ok:
+			return t.alone(ctx, dir, m, func(s *suite) []phase { return s.phases })
+		case n == 0:
+			return outcome{invalid, ""}, nil
+		default:
+			return t.choose(ctx, dir, n, m)
 		}
-		done(m, v)
 	}
-	return nil
+	// A test that is slow since others run beside it is not one that hangs.
+	var again []mutant
+	err := each(t.jobs, todo, one, func(m mutant, o outcome) {
+		if o.verdict == hung && t.jobs > 1 {
+			again = append(again, m)
+		} else {
+			done(m, o.verdict, o.by)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	return each(1, again, one, func(m mutant, o outcome) { done(m, o.verdict, o.by) })
 }
 
-// A trial is what is needed to try the mutants of one package.
-type trial struct {
-	dir    string // for files and programs
-	out    io.Writer
-	pkg    *goPackage
-	suites []*suite
+// each calls try for mutants, so many at a time, and done with what came of each.
+func each(jobs int, todo []mutant, try func(job int, m mutant) (outcome, error), done func(mutant, outcome)) error {
+	queue := make(chan mutant)
+	var mu sync.Mutex
+	var errs []error
+	var wg sync.WaitGroup
+	for job := range jobs {
+		wg.Go(func() {
+			for m := range queue {
+				o, err := try(job, m)
+				mu.Lock()
+				if err == nil {
+					done(m, o)
+				} else {
+					errs = append(errs, err)
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	for _, m := range todo {
+		queue <- m
+	}
+	close(queue)
+	wg.Wait()
+	return errors.Join(errs...)
 }
 
 // combined builds the tests with all mutants at once. It returns which of them compile.
@@ -140,7 +178,7 @@ func (t *trial) combined(ctx context.Context, all []mutant) (alive []bool, err e
 	overlay := filepath.Join(t.dir, "all.json")
 	for {
 		files, at := combine(t.pkg.Dir, t.pkg.Name, all, alive)
-		if err := t.write(overlay, "all", files); err != nil {
+		if err := t.write(overlay, filepath.Join(t.dir, "all"), files); err != nil {
 			return nil, err
 		}
 		cmd := exec.Command("go", "build", "-gcflags=-e", "-overlay", overlay, "-o", os.DevNull, ".")
@@ -189,65 +227,64 @@ func (t *trial) environment(overlay string, number int) []string {
 }
 
 // choose runs the tests of a mutant that the build of all has.
-func (t *trial) choose(ctx context.Context, i int, m mutant) (verdict, error) {
+func (t *trial) choose(ctx context.Context, dir string, number int, m mutant) (outcome, error) {
 	overlay := filepath.Join(t.dir, "all.json")
 	shaky := false
 	for n, s := range t.suites {
 		for _, f := range s.phases {
 			f.tests = slices.DeleteFunc(slices.Clone(f.tests), func(name string) bool { return slices.Contains(s.shaky, name) })
-			if v, err := s.try(ctx, t.combinedBinary(n), t.environment(overlay, i+1), f); err != nil || v != survived {
-				return v, err
+			if o, err := s.try(ctx, t.combinedBinary(n), t.environment(overlay, number), f); err != nil || o.verdict != survived {
+				return o, err
 			}
 		}
 		shaky = shaky || len(s.shaky) > 0
 	}
 	if !shaky {
-		return survived, nil
+		return outcome{survived, ""}, nil
 	}
-	v, err := t.alone(ctx, m, func(s *suite) (phases []phase) {
+	o, err := t.alone(ctx, dir, m, func(s *suite) (phases []phase) {
 		for _, f := range s.phases {
 			f.tests = slices.DeleteFunc(slices.Clone(f.tests), func(name string) bool { return !slices.Contains(s.shaky, name) })
 			phases = append(phases, f)
 		}
 		return phases
 	})
-	if v == invalid {
-		v = survived // its file needs the function for an import, say
+	if o.verdict == invalid {
+		o.verdict = survived // its file needs the function for an import, say
 	}
-	return v, err
+	return o, err
 }
 
-// alone builds the tests with one mutant, and runs some of them.
-func (t *trial) alone(ctx context.Context, m mutant, phases func(*suite) []phase) (verdict, error) {
-	overlay, binary := filepath.Join(t.dir, "one.json"), filepath.Join(t.dir, "one.test")
-	if err := t.write(overlay, "one", map[string]string{m.path: m.mutated()}); err != nil {
-		return 0, err
+// alone builds the tests with one mutant, in a directory, and runs some of them.
+func (t *trial) alone(ctx context.Context, dir string, m mutant, phases func(*suite) []phase) (outcome, error) {
+	overlay, binary := dir+".json", dir+".test"
+	if err := t.write(overlay, dir, map[string]string{m.path: m.mutated()}); err != nil {
+		return outcome{}, err
 	}
 	for _, s := range t.suites {
 		if ctx.Err() != nil {
-			return untried, nil
+			return outcome{untried, ""}, nil
 		}
 		if out, err := t.build(s.goPackage, overlay, binary); err != nil {
 			if strings.Contains(out, "# "+t.pkg.ImportPath) {
-				return invalid, nil
+				return outcome{invalid, ""}, nil
 			}
-			return 0, fmt.Errorf("%w: %s", err, out)
+			return outcome{}, fmt.Errorf("%w: %s", err, out)
 		}
 		for _, f := range phases(s) {
-			if v, err := s.try(ctx, binary, t.environment(overlay, 0), f); err != nil || v != survived {
-				return v, err
+			if o, err := s.try(ctx, binary, t.environment(overlay, 0), f); err != nil || o.verdict != survived {
+				return o, err
 			}
 		}
 	}
 	if ctx.Err() != nil {
-		return untried, nil
+		return outcome{untried, ""}, nil
 	}
-	return survived, nil
+	return outcome{survived, ""}, nil
 }
 
 // write writes files into a directory, and an overlay that puts them in their places.
 func (t *trial) write(overlay, dir string, files map[string]string) error {
-	dir = filepath.Join(t.dir, dir)
 	if err := os.RemoveAll(dir); err != nil {
 		return err
 	}

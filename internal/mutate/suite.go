@@ -17,6 +17,7 @@ import (
 // A suite is the tests of a package, quick ones and others.
 type suite struct {
 	*goPackage
+	skip   string
 	phases []phase
 	shaky  []string // those that fail in a build that holds all mutants, where none is chosen
 }
@@ -28,17 +29,18 @@ type phase struct {
 }
 
 const (
-	quick      = 50 * time.Millisecond // a test of the first phase takes this long at most
-	minSilence = 3 * time.Second
-	silences   = 10 // times as long as the longest test takes without a mutant
-	few        = 5  // mutants, and for fewer no program that holds them all is built
+	silences = 10 // times as long as the longest test takes without a mutant
+	few      = 5  // mutants, and for fewer no program that holds them all is built
 )
+
+// The phases but the last are of tests that take this long at most.
+var phaseTimes = []time.Duration{50 * time.Millisecond, time.Second, 5 * time.Second}
 
 var errSilence = errors.New("no word for too long")
 
 // measure runs the tests of q without a mutant: they must pass.
 func (t *trial) measure(ctx context.Context, q *goPackage) (*suite, error) {
-	s := &suite{goPackage: q}
+	s := &suite{goPackage: q, skip: t.skip}
 	binary := filepath.Join(t.dir, "unchanged")
 	if out, err := t.build(q, "", binary); err != nil {
 		return nil, fmt.Errorf("%w: %s", err, out)
@@ -47,12 +49,12 @@ func (t *trial) measure(ctx context.Context, q *goPackage) (*suite, error) {
 	if err != nil {
 		return nil, fmt.Errorf("its tests fail without a mutant: %w\n%s", err, failures(out))
 	}
-	s.phases = phases(out)
+	s.phases = phases(out, t.silence)
 	return s, nil
 }
 
-// phases returns the tests of a run's output: those that are quick, and the others.
-func phases(out string) []phase {
+// phases returns the tests of a run's output, the quick ones first.
+func phases(out string, silence time.Duration) []phase {
 	var names []string
 	took := make(map[string]time.Duration) // by a test and its subtests: a test's own time leaves out those that run in parallel
 	for _, match := range result.FindAllStringSubmatch(out, -1) {
@@ -63,19 +65,19 @@ func phases(out string) []phase {
 			names = append(names, name)
 		}
 	}
-	var first, rest phase
+	all := make([]phase, len(phaseTimes)+1)
 	for _, name := range names {
-		f := &first
-		if took[name] > quick {
-			f = &rest
-		}
+		i, _ := slices.BinarySearch(phaseTimes, took[name])
+		f := &all[i]
 		f.tests = append(f.tests, name)
-		f.silence = max(f.silence, minSilence, silences*took[name])
+		f.silence = max(f.silence, silence, silences*took[name])
 	}
-	return slices.DeleteFunc([]phase{first, rest}, func(f phase) bool { return len(f.tests) == 0 })
+	return slices.DeleteFunc(all, func(f phase) bool { return len(f.tests) == 0 })
 }
 
 var result = regexp.MustCompile(`(?m)^ *--- (PASS|FAIL|SKIP): (\S+) \((\d+\.\d+)s\)`)
+
+var started = regexp.MustCompile(`(?m)^=== (?:RUN|CONT) +(\S+)`)
 
 // failures returns the lines of a test's output that say what failed.
 func failures(out string) string {
@@ -88,23 +90,83 @@ func failures(out string) string {
 	return strings.Join(lines, "")
 }
 
-// try runs the tests of a phase until one fails.
-func (s *suite) try(ctx context.Context, binary string, env []string, f phase) (verdict, error) {
+// An outcome is what came of a mutant, and the names of the tests that noticed it, or what
+// else did.
+type outcome struct {
+	verdict verdict
+	by      string
+}
+
+// try runs the tests of a phase until one fails. A test that failed is run again, by itself,
+// and counts if it fails again: on a busy machine some fail that have noticed nothing.
+func (s *suite) try(ctx context.Context, binary string, env []string, f phase) (outcome, error) {
 	if len(f.tests) == 0 {
-		return survived, nil
+		return outcome{survived, ""}, nil
 	}
+	const tries = 3
+	for n := 1; ; n++ {
+		o, err := s.once(ctx, binary, env, f)
+		if err != nil || o.verdict != noticed || n == tries {
+			return o, err
+		}
+		failed := f
+		if names := topLevel(o.by); len(names) > 0 {
+			failed.tests = names
+		}
+		if again, err := s.once(ctx, binary, env, failed); err != nil || again.verdict != survived {
+			return again, err
+		}
+	}
+}
+
+// once runs the tests of a phase until one fails.
+func (s *suite) once(ctx context.Context, binary string, env []string, f phase) (outcome, error) {
 	exit := (*exec.ExitError)(nil)
-	switch _, err := s.run(ctx, binary, env, f, "-test.failfast", "-test.run", "^("+strings.Join(f.tests, "|")+")$"); {
+	switch out, err := s.run(ctx, binary, env, f, "-test.failfast", "-test.run", "^("+strings.Join(f.tests, "|")+")$"); {
 	case ctx.Err() != nil:
-		return untried, nil
+		return outcome{untried, ""}, nil
 	case errors.Is(err, errSilence):
-		return hung, nil
+		return outcome{hung, lastTest(out)}, nil
 	case errors.As(err, &exit):
-		return noticed, nil
+		return outcome{noticed, failedTests(out)}, nil
 	case err != nil:
-		return 0, err
+		return outcome{}, err
 	}
-	return survived, nil
+	return outcome{survived, ""}, nil
+}
+
+// topLevel returns the tests in what failedTests or lastTest has returned.
+func topLevel(by string) (names []string) {
+	for name := range strings.SplitSeq(strings.TrimPrefix(by, "in "), ", ") {
+		name, _, _ = strings.Cut(name, "/")
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return slices.DeleteFunc(names, func(name string) bool { return name == "" })
+}
+
+// failedTests returns the tests that failed or, if the program ended before it could say so,
+// the last that began.
+func failedTests(out string) string {
+	var names []string
+	for _, match := range result.FindAllStringSubmatch(out, -1) {
+		if match[1] == "FAIL" {
+			names = append(names, match[2])
+		}
+	}
+	if len(names) == 0 {
+		return lastTest(out)
+	}
+	return strings.Join(names, ", ")
+}
+
+func lastTest(out string) string {
+	begun := started.FindAllStringSubmatch(out, -1)
+	if len(begun) == 0 {
+		return ""
+	}
+	return "in " + begun[len(begun)-1][1]
 }
 
 // run runs a program of tests, and ends it if it prints nothing for too long.
@@ -113,7 +175,7 @@ func (s *suite) run(ctx context.Context, binary string, env []string, f phase, a
 	defer cancel(nil)
 	silence := time.AfterFunc(f.silence, func() { cancel(errSilence) })
 	defer silence.Stop()
-	cmd := exec.CommandContext(ctx, binary, append([]string{"-test.v", "-test.timeout=0"}, args...)...)
+	cmd := exec.CommandContext(ctx, binary, append([]string{"-test.v", "-test.timeout=0", "-test.skip", s.skip}, args...)...)
 	cmd.Dir, cmd.Env = s.Dir, env
 	cmd.WaitDelay = time.Second
 	endGroup(cmd)
