@@ -1,0 +1,192 @@
+package conform
+
+import (
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/lastevent/sse/internal/suite"
+)
+
+// A seen is a request of the client.
+type seen struct {
+	method, path string
+	header       http.Header
+	wait         time.Duration // since the response before it ended; negative: it has not ended
+}
+
+// A play is one scenario that is being played to a client: what the server has seen, and what
+// the client has reported.
+type play struct {
+	c      *suite.Case
+	script suite.Script
+	dir    string        // URL of its directory
+	over   chan struct{} // closed when the server is to let go of the client
+	news   chan struct{} // has one element when there is something new
+
+	mu       sync.Mutex
+	requests []seen
+	ended    time.Time // when the last response did; zero: it has not
+	gone     int       // responses that have ended, and whose connection the client has left
+	events   []Record
+	opened   int
+	closed   bool
+	exit     string
+	bad      string
+	last     time.Time // when there was something new
+}
+
+func newPlay(c *suite.Case) *play {
+	return &play{c: c, script: c.Script(), over: make(chan struct{}), news: make(chan struct{}, 1), last: time.Now()}
+}
+
+// change changes the play, and wakes its judge.
+func (p *play) change(f func()) {
+	p.mu.Lock()
+	f()
+	p.last = time.Now()
+	p.mu.Unlock()
+	select {
+	case p.news <- struct{}{}:
+	default:
+	}
+}
+
+// see takes what the client reports.
+func (p *play) see(r Record) {
+	p.change(func() {
+		switch {
+		case r.Event != nil:
+			p.events = append(p.events, r)
+		case r.Open:
+			p.opened++
+		case r.Closed:
+			p.closed = true
+		case r.Exit != "":
+			p.exit = r.Exit
+		case r.Bad != "" && p.bad == "":
+			p.bad = r.Bad
+		}
+	})
+}
+
+// serve answers a request of the client.
+func (p *play) serve(w http.ResponseWriter, r *http.Request, path string) {
+	var n int
+	now := time.Now()
+	select {
+	case <-p.over:
+		w.WriteHeader(http.StatusNoContent)
+		return
+	default:
+	}
+	p.change(func() {
+		n = len(p.requests)
+		s := seen{method: r.Method, path: path, header: r.Header, wait: -1}
+		if n > 0 && !p.ended.IsZero() {
+			s.wait = now.Sub(p.ended)
+		}
+		p.ended = time.Time{}
+		p.requests = append(p.requests, s)
+	})
+	if n >= len(p.script.Responses) {
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	answer(w, &p.script.Responses[n], p.dir, p.over, func() {
+		p.change(func() { p.ended = time.Now() })
+	})
+	p.change(func() { p.gone++ })
+}
+
+// types returns the types of the scenario's events, each once, without message.
+func (p *play) types() []string {
+	var types []string
+	known := map[string]bool{"message": true}
+	for _, ev := range p.script.Events {
+		if !known[ev.Type] {
+			known[ev.Type] = true
+			types = append(types, ev.Type)
+		}
+	}
+	return types
+}
+
+// check returns what contradicts the script in what has happened so far, or "".
+func (p *play) check(slow float64) string {
+	s := &p.script
+	if p.bad != "" {
+		return p.bad
+	}
+	for i, got := range p.events {
+		if i >= len(s.Events) {
+			return fmt.Sprintf("event %d is one too many: %s", i+1, describe(got))
+		}
+		want := s.Events[i]
+		if got.NoID {
+			want.LastEventID = ""
+		}
+		if *got.Event != want {
+			return fmt.Sprintf("event %d is %s, and not %s", i+1, describe(got), describe(Record{Event: &want, NoID: got.NoID}))
+		}
+	}
+	for i, got := range p.requests {
+		if s.Requests == nil {
+			break
+		}
+		if i >= len(s.Requests) {
+			return fmt.Sprintf("request %d is one too many", i+1)
+		}
+		if fault := checkRequest(&got, &s.Requests[i], slow); fault != "" {
+			return fmt.Sprintf("request %d %s", i+1, fault)
+		}
+	}
+	if s.Opened >= 0 && p.opened > s.Opened {
+		return "it reports that the stream has opened, for a response that fails the connection"
+	}
+	return ""
+}
+
+func checkRequest(got *seen, want *suite.Request, slow float64) string {
+	if want.Method != "" && got.method != want.Method {
+		return fmt.Sprintf("has the method %q, and not %s", got.method, want.Method)
+	}
+	if want.Path != "" && got.path != want.Path {
+		return fmt.Sprintf("asks for %q, and not for %q", got.path, want.Path)
+	}
+	if want.LastEventID != nil {
+		ids := got.header["Last-Event-Id"]
+		switch id := *want.LastEventID; {
+		case id == "" && ids != nil:
+			return fmt.Sprintf("has the header Last-Event-ID %q, and there is no ID to send", ids)
+		case id != "" && ids == nil:
+			return fmt.Sprintf("has no Last-Event-ID, which should be %q", id)
+		case id != "" && (len(ids) != 1 || ids[0] != id):
+			return fmt.Sprintf("has the Last-Event-ID %q, and not %q", ids, id)
+		}
+	}
+	for name, value := range want.Header {
+		if values := got.header.Values(name); len(values) != 1 || values[0] != value {
+			return fmt.Sprintf("has the header %s %q, and not %q", name, values, value)
+		}
+	}
+	ms := func(n int) time.Duration { return time.Duration(n) * time.Millisecond }
+	switch {
+	case want.MinWaitMs > 0 && got.wait < 0:
+		return "comes before the response before it has ended"
+	case want.MinWaitMs > 0 && got.wait < ms(want.MinWaitMs):
+		return fmt.Sprintf("comes after %d ms, and should not come before %d ms", got.wait.Milliseconds(), want.MinWaitMs)
+	case want.MaxWaitMs > 0 && got.wait > time.Duration(float64(ms(want.MaxWaitMs))*slow):
+		return fmt.Sprintf("comes after %d ms, and should come within %d ms", got.wait.Milliseconds(), want.MaxWaitMs)
+	}
+	return ""
+}
+
+func describe(r Record) string {
+	text := fmt.Sprintf("%q %.200q", r.Event.Type, r.Event.Data)
+	if !r.NoID {
+		text += fmt.Sprintf(" with the ID %.200q", r.Event.LastEventID)
+	}
+	return text
+}
