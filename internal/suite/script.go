@@ -35,7 +35,7 @@ func (c *Case) Script() Script {
 		return s
 	}
 	s := Script{Events: slices.Clone(c.Events), Opened: -1}
-	stream := cmpBytes(c.StreamB64, c.Stream)
+	stream := either(c.StreamB64, c.Stream)
 	first := Response{Stream: c.Stream, StreamB64: c.StreamB64, Cuts: c.Cuts}
 	if c.ContentType != "" {
 		first.Header = []string{"Content-Type: " + c.ContentType}

@@ -55,7 +55,7 @@ type Case struct {
 
 	Stream             string      `json:"stream,omitempty"`
 	StreamB64          []byte      `json:"stream_b64,omitempty"` // in place of Stream, if that is not UTF-8
-	Cuts               []int       `json:"cuts,omitempty"`
+	Cuts               []int       `json:"cuts,omitzero"`
 	InitialLastEventID string      `json:"initialLastEventId,omitempty"`
 	LastEventID        string      `json:"lastEventId,omitempty"` // in force at the end
 	Retry              json.Number `json:"retry,omitempty"`       // in milliseconds, of any size
@@ -64,9 +64,9 @@ type Case struct {
 	Reconnect          []Follow    `json:"reconnect,omitempty"`
 
 	Responses []Response `json:"responses,omitempty"`
-	Requests  []Request  `json:"requests,omitempty"` // nil: any
-	Stops     bool       `json:"stops,omitempty"`    // the client makes no request after these
-	Opened    *int       `json:"opened,omitempty"`   // how many responses open the stream; nil: it does not matter
+	Requests  []Request  `json:"requests,omitzero"` // nil: any
+	Stops     bool       `json:"stops,omitempty"`   // the client makes no request after these
+	Opened    *int       `json:"opened,omitempty"`  // how many responses open the stream; nil: it does not matter
 }
 
 // A Follow is a connection after the first one of a parser case.
@@ -79,11 +79,11 @@ type Follow struct {
 // A Response is what the server does with one request.
 type Response struct {
 	Status    int      `json:"status,omitempty"` // 0: 200
-	Header    []string `json:"header,omitempty"` // lines; nil: Content-Type: text/event-stream. {base} is the URL of the directory
+	Header    []string `json:"header,omitzero"`  // lines; nil: Content-Type: text/event-stream. {base} is the URL of the directory
 	Stream    string   `json:"stream,omitempty"`
 	StreamB64 []byte   `json:"stream_b64,omitempty"`
-	Raw       string   `json:"raw,omitempty"`     // all bytes of the response, in place of the fields above
-	Cuts      []int    `json:"cuts,omitempty"`    // offsets in the stream or in Raw at which the server pauses
+	Raw       *string  `json:"raw,omitempty"`     // all bytes of the response, maybe none, in place of the fields above
+	Cuts      []int    `json:"cuts,omitzero"`     // offsets in the stream or in Raw at which the server pauses
 	PauseMs   int      `json:"pauseMs,omitempty"` // at each cut, in milliseconds; 0: 5
 	End       string   `json:"end,omitempty"`     // one of the constants below; "": Close
 }
@@ -97,7 +97,10 @@ const (
 
 // Bytes returns the stream, or what Raw has.
 func (r *Response) Bytes() []byte {
-	return cmpBytes(r.StreamB64, cmp.Or(r.Raw, r.Stream))
+	if r.Raw != nil {
+		return []byte(*r.Raw)
+	}
+	return either(r.StreamB64, r.Stream)
 }
 
 // A Request is what the server checks of one request.
@@ -110,7 +113,8 @@ type Request struct {
 	MaxWaitMs   int               `json:"maxWaitMs,omitempty"` // 0: any
 }
 
-func cmpBytes(b []byte, s string) []byte {
+// either returns b, or the bytes of s if that is nil.
+func either(b []byte, s string) []byte {
 	if b != nil {
 		return b
 	}

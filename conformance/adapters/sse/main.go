@@ -4,6 +4,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"os"
 
@@ -15,7 +16,7 @@ func main() {
 	print := func(key string, value any) { _ = out.Encode(map[string]any{key: value}) }
 	client := sse.Client{Reconnect: sse.Standard, Trace: &sse.Trace{
 		Open:       func(*http.Response) { print("open", true) },
-		Disconnect: func(info sse.DisconnectInfo) { print("error", info.Err.Error()) },
+		Disconnect: func(info sse.DisconnectInfo) { print("error", fmt.Sprint(info.Err)) },
 	}}
 	for ev, err := range client.Get(context.Background(), os.Args[1]) {
 		if err == nil {

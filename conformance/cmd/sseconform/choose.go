@@ -15,11 +15,16 @@ import (
 	"github.com/lastevent/sse/internal/suite"
 )
 
-// choose returns the cases whose ID the expression matches, and which have one of the tags.
-func choose(all []suite.Case, run, tags string) ([]suite.Case, error) {
+// choose returns the cases whose ID the first expression matches, and the second one, if not
+// empty, does not, and which have one of the tags.
+func choose(all []suite.Case, run, skip, tags string) ([]suite.Case, error) {
 	re, err := regexp.Compile(run)
 	if err != nil {
 		return nil, fmt.Errorf("-run: %w", err)
+	}
+	not, err := regexp.Compile(skip)
+	if err != nil {
+		return nil, fmt.Errorf("-skip: %w", err)
 	}
 	var wanted []string
 	if tags != "" {
@@ -31,7 +36,7 @@ func choose(all []suite.Case, run, tags string) ([]suite.Case, error) {
 		has := func(tag string) bool {
 			return strings.EqualFold(tag, c.Level) || tag == c.Chapter() || slices.Contains(c.Tags, tag)
 		}
-		if re.MatchString(c.ID) && (wanted == nil || slices.ContainsFunc(wanted, has)) {
+		if re.MatchString(c.ID) && !(skip != "" && not.MatchString(c.ID)) && (wanted == nil || slices.ContainsFunc(wanted, has)) {
 			cases = append(cases, *c)
 		}
 	}

@@ -41,6 +41,7 @@ type config struct {
 	server   bool
 	contract string
 	run      string
+	skip     string
 	tags     string
 	expect   string
 	json     string
@@ -70,6 +71,7 @@ func command(args []string, stdout, stderr io.Writer) int {
 	fs.BoolVar(&c.server, "server", false, "start the command once, and write the URLs to its standard input")
 	fs.StringVar(&c.contract, "contract", "", "drive the contract test service at this `URL`")
 	fs.StringVar(&c.run, "run", "", "play only the scenarios whose ID this regular `expression` matches")
+	fs.StringVar(&c.skip, "skip", "", "leave out the scenarios whose ID this regular `expression` matches")
 	fs.StringVar(&c.tags, "tags", "", "play only the scenarios that have one of these comma-separated `tags`; a level is a tag")
 	fs.StringVar(&c.expect, "expect", "", "a `file` of known failures, an ID and a reason a line")
 	fs.StringVar(&c.json, "json", "", "write the results to this `file`, - for the standard output")
@@ -144,7 +146,7 @@ func (c *config) do(stdout io.Writer) (bool, error) {
 	if c.cases {
 		return true, printCases(stdout, all, clauses)
 	}
-	cases, err := choose(all, c.run, c.tags)
+	cases, err := choose(all, c.run, c.skip, c.tags)
 	if err != nil {
 		return false, err
 	}

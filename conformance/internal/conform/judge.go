@@ -76,9 +76,6 @@ func (p *play) pending() string {
 	if n := len(p.requests); n < max(len(s.Requests), len(s.Responses)-s.Optional) {
 		return fmt.Sprintf("request %d", n+1)
 	}
-	if n := len(s.Responses) - s.Optional; p.gone < n && s.Responses[n-1].End != suite.Open && p.exit == "" {
-		return fmt.Sprintf("the client has left the connection of response %d", p.gone+1)
-	}
 	return ""
 }
 
@@ -91,7 +88,11 @@ func (p *play) complete() bool {
 // quiet is how long nothing may happen before the scenario has passed.
 func (p *play) quiet() time.Duration {
 	switch {
-	case !p.script.Stops || p.closed:
+	case p.closed:
+		return settle
+	case !p.script.Stops && p.gone < len(p.script.Responses)-p.script.Optional:
+		return 4 * settle // it may not have read the end of the stream yet
+	case !p.script.Stops:
 		return settle
 	case len(p.script.Responses) == 1:
 		return watchFirst

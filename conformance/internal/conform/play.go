@@ -150,25 +150,25 @@ func (p *play) check(slow float64) string {
 
 func checkRequest(got *seen, want *suite.Request, slow float64) string {
 	if want.Method != "" && got.method != want.Method {
-		return fmt.Sprintf("has the method %q, and not %s", got.method, want.Method)
+		return fmt.Sprintf("has the method %.200q, and not %s", got.method, want.Method)
 	}
 	if want.Path != "" && got.path != want.Path {
-		return fmt.Sprintf("asks for %q, and not for %q", got.path, want.Path)
+		return fmt.Sprintf("asks for %.200q, and not for %q", got.path, want.Path)
 	}
 	if want.LastEventID != nil {
 		ids := got.header["Last-Event-Id"]
 		switch id := *want.LastEventID; {
 		case id == "" && ids != nil:
-			return fmt.Sprintf("has the header Last-Event-ID %q, and there is no ID to send", ids)
+			return fmt.Sprintf("has the header Last-Event-ID %.200q, and there is no ID to send", ids)
 		case id != "" && ids == nil:
-			return fmt.Sprintf("has no Last-Event-ID, which should be %q", id)
+			return fmt.Sprintf("has no Last-Event-ID, which should be %.200q", id)
 		case id != "" && (len(ids) != 1 || ids[0] != id):
-			return fmt.Sprintf("has the Last-Event-ID %q, and not %q", ids, id)
+			return fmt.Sprintf("has the Last-Event-ID %.200q, and not %.200q", ids, id)
 		}
 	}
 	for name, value := range want.Header {
 		if values := got.header.Values(name); len(values) != 1 || values[0] != value {
-			return fmt.Sprintf("has the header %s %q, and not %q", name, values, value)
+			return fmt.Sprintf("has the header %s %.200q, and not %q", name, values, value)
 		}
 	}
 	ms := func(n int) time.Duration { return time.Duration(n) * time.Millisecond }

@@ -53,7 +53,7 @@ func startProcess(command []string, stdin io.Reader, line func([]byte), bad func
 		}
 	}()
 	go func() {
-		err := p.cmd.Wait()
+		_ = p.cmd.Wait() // ProcessState has the result
 		killGroup(p.cmd) // what it has left behind
 		select {
 		case <-read:
@@ -61,10 +61,7 @@ func startProcess(command []string, stdin io.Reader, line func([]byte), bad func
 		}
 		r.Close()
 		<-read
-		p.status = "exit status 0"
-		if err != nil {
-			p.status = err.Error()
-		}
+		p.status = p.cmd.ProcessState.String()
 		close(p.ended)
 	}()
 	return p, nil

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/lastevent/sse/internal/suite"
@@ -31,7 +32,7 @@ func pieces(r *suite.Response, dir string) []piece {
 			from = cut
 		}
 	}
-	if r.Raw != "" || len(b) == 0 && r.End == suite.Reset {
+	if r.Raw != nil {
 		return parts
 	}
 	header := new(bytes.Buffer)
@@ -63,8 +64,9 @@ func pieces(r *suite.Response, dir string) []piece {
 }
 
 // answer plays a response on a connection. It returns when the client has left, or when
-// over is closed. Before it writes what ends the response, it calls ended.
+// over is closed. Before it writes what ends the response, it calls ended, once.
 func answer(w http.ResponseWriter, r *suite.Response, dir string, over <-chan struct{}, ended func()) {
+	ended = sync.OnceFunc(ended)
 	nc, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		ended()
@@ -77,7 +79,7 @@ func answer(w http.ResponseWriter, r *suite.Response, dir string, over <-chan st
 		_, _ = io.Copy(io.Discard, nc)
 	}()
 	pause := time.Duration(cmp.Or(r.PauseMs, pauseMs)) * time.Millisecond
-	raw := r.Raw != ""
+	raw := r.Raw != nil
 	all := pieces(r, dir)
 	final := len(all) - 1
 	for i, p := range all {

@@ -47,8 +47,8 @@ func Run(client Client, cases []suite.Case, clauses map[string]suite.Clause, o O
 	results := make([]Result, len(cases))
 	slots := make(chan struct{}, max(1, o.Parallel))
 	var wg sync.WaitGroup
-	var mu sync.Mutex // for Done
-	for i := range cases {
+	var mu sync.Mutex                      // for Done
+	for i := len(cases) - 1; i >= 0; i-- { // the last chapters have the longest scenarios
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
@@ -101,6 +101,9 @@ func one(srv *server, client Client, c *suite.Case, clauses map[string]suite.Cla
 	return r
 }
 
+// maxExplained is how many events and requests of a failure are kept.
+const maxExplained = 1100
+
 // explain adds to a result what was sent, expected and seen.
 func (p *play) explain(r *Result) {
 	for i := range p.script.Responses {
@@ -111,13 +114,13 @@ func (p *play) explain(r *Result) {
 		r.Sent = append(r.Sent, string(b))
 	}
 	r.Expected = p.script.Events
-	for _, got := range p.events {
+	for _, got := range p.events[:min(len(p.events), maxExplained)] {
 		r.Got = append(r.Got, *got.Event)
 	}
-	for _, got := range p.requests {
+	for _, got := range p.requests[:min(len(p.requests), maxExplained)] {
 		text := got.method + " " + got.path
 		if ids := got.header["Last-Event-Id"]; ids != nil {
-			text += fmt.Sprintf(", Last-Event-ID %q", strings.Join(ids, `", "`))
+			text += fmt.Sprintf(", Last-Event-ID %.200q", strings.Join(ids, `", "`))
 		}
 		if got.wait >= 0 {
 			text += fmt.Sprintf(", after %d ms", got.wait.Milliseconds())
@@ -133,7 +136,7 @@ const maxBytes = 100
 func cutBytes(s *suite.Script) {
 	for i := range s.Responses {
 		r := &s.Responses[i]
-		if len(r.Cuts) > 1 || r.Raw != "" || r.Status != 0 {
+		if len(r.Cuts) > 1 || r.Raw != nil || r.Status != 0 {
 			continue
 		}
 		r.Cuts, r.PauseMs = nil, 1
