@@ -17,8 +17,9 @@ import (
 
 // script opens a stream in the page, and reports what the stream shows it.
 const script = `
+let reported = Promise.resolve(); // one after another: calls of see may overtake each other
 const open = url => {
-	const report = r => see(JSON.stringify({...r, url}));
+	const report = r => reported = reported.then(() => see(JSON.stringify({...r, url})));
 	const es = new EventSource(url);
 	const types = new Set(['message', 'open', 'error', ...new URL(url).searchParams.getAll('type')]);
 	for (const type of types) es.addEventListener(type, e => {

@@ -1,7 +1,7 @@
 #!/bin/sh
 # The null adapter: curl, and the parser that a script would have. It reads what well-behaved
 # servers send, and does not reconnect.
-b64() { printf %s "$1" | base64 -w0; }
+b64() { [ -z "$1" ] || printf %s "$1" | base64 -w0; }
 
 curl -sN -H 'Accept: text/event-stream' -H 'Cache-Control: no-cache' "$1" | {
 	cr=$(printf '\r') nl='

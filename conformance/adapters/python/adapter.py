@@ -4,10 +4,13 @@ import sys
 import threading
 import urllib.request
 
+lock = threading.Lock()
+
 
 def read(url):
     def report(**what):
-        print(json.dumps({**what, "url": url}), flush=True)
+        with lock:
+            print(json.dumps({**what, "url": url}), flush=True)
 
     request = urllib.request.Request(url, headers={"Accept": "text/event-stream"})
     try:

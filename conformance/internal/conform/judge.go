@@ -13,6 +13,9 @@ const (
 	// longer than the default wait of most clients.
 	stepLimit = 6 * time.Second
 
+	// startLimit is for its first request, before which it has to start.
+	startLimit = 20 * time.Second
+
 	// A client that must not reconnect is watched for so long: after a first response, for
 	// which its own default wait applies, and after a retry field that names a short wait.
 	watchFirst = 3500 * time.Millisecond
@@ -29,7 +32,11 @@ func (p *play) judge(slow float64) string {
 	for {
 		p.mu.Lock()
 		fault, pending := p.check(slow), p.pending()
-		end, over := p.last.Add(scaled(stepLimit)), p.exit != "" || p.closed
+		limit := scaled(stepLimit)
+		if len(p.requests) == 0 {
+			limit = scaled(startLimit)
+		}
+		end, over := p.last.Add(limit), p.exit != "" || p.closed
 		switch {
 		case pending == "" && p.complete():
 			over = true
@@ -62,7 +69,7 @@ func (p *play) judge(slow float64) string {
 		case over:
 			return "it reports that the stream is over before " + pending
 		default:
-			return fmt.Sprintf("%s did not come within %s", pending, scaled(stepLimit))
+			return fmt.Sprintf("%s did not come within %s", pending, limit)
 		}
 	}
 }
