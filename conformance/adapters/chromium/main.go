@@ -15,12 +15,13 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// script opens a stream in the page, and reports what the stream shows it.
+// script opens the stream of url, which the page finds at another address, and reports what
+// it sees.
 const script = `
 let reported = Promise.resolve(); // one after another: calls of see may overtake each other
-const open = url => {
+const open = (url, at) => {
 	const report = r => reported = reported.then(() => see(JSON.stringify({...r, url})));
-	const es = new EventSource(url);
+	const es = new EventSource(at);
 	const types = new Set(['message', 'open', 'error', ...new URL(url).searchParams.getAll('type')]);
 	for (const type of types) es.addEventListener(type, e => {
 		if (e instanceof MessageEvent) report({type: e.type, data: e.data, id: e.lastEventId});
@@ -32,7 +33,8 @@ const open = url => {
 
 func main() {
 	opts := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.DisableGPU,
-		chromedp.ExecPath(cmp.Or(os.Getenv("CHROMIUM"), "chromium")), chromedp.Flag("no-proxy-server", true))
+		chromedp.ExecPath(cmp.Or(os.Getenv("CHROMIUM"), "chromium")), chromedp.Flag("no-proxy-server", true),
+		chromedp.Flag("host-resolver-rules", "MAP *.test 127.0.0.1"))
 	if os.Geteuid() == 0 {
 		opts = append(opts, chromedp.NoSandbox) // which does not work for root
 	}
@@ -41,20 +43,20 @@ func main() {
 	ctx, cancel = chromedp.NewContext(ctx)
 	defer cancel()
 	lines := bufio.NewScanner(os.Stdin)
-	for page := ""; lines.Scan(); {
+	for n := 0; lines.Scan(); n++ {
 		u, err := url.Parse(lines.Text())
-		if err != nil {
-			log.Fatal(err)
-		}
-		if page == "" { // a page of the same origin
-			page = u.ResolveReference(&url.URL{Path: "/"}).String()
+		if err == nil && n == 0 {
+			page := u.ResolveReference(&url.URL{Path: "/"}).String()
 			err = chromedp.Do(ctx, chromedp.ExposeFunc("see", see), chromedp.Navigate(page), chromedp.Evaluate[chromedp.Void](script))
-			if err != nil {
-				log.Fatal(err)
-			}
 		}
-		arg, _ := json.Marshal(lines.Text())
-		if err := chromedp.Do(ctx, chromedp.Evaluate[chromedp.Void](fmt.Sprintf("open(%s)", arg))); err != nil {
+		if err == nil {
+			// Each stream has a host of its own, or at most six of them would be open.
+			name, _ := json.Marshal(lines.Text())
+			u.Host = fmt.Sprintf("%d.test:%s", n, u.Port())
+			at, _ := json.Marshal(u.String())
+			err = chromedp.Do(ctx, chromedp.Evaluate[chromedp.Void](fmt.Sprintf("open(%s, %s)", name, at)))
+		}
+		if err != nil {
 			log.Fatal(err)
 		}
 	}

@@ -1,23 +1,32 @@
 #!/bin/sh
 # The null adapter: curl, and the parser that a script would have. It reads what well-behaved
 # servers send, and does not reconnect.
-b64() { [ -z "$1" ] || printf %s "$1" | base64 -w0; }
-
+LC_ALL=C
+export LC_ALL
+cr=$(printf '\r') nl='
+'
+part() {
+	case $2 in
+	*[!\ -~]* | *[\"\\]*) printf '"%s_b64":"%s"' "$1" "$(printf %s "$2" | base64 -w0)" ;;
+	*) printf '"%s":"%s"' "$1" "$2" ;;
+	esac
+}
 curl -sN -H 'Accept: text/event-stream' -H 'Cache-Control: no-cache' "$1" | {
-	cr=$(printf '\r') nl='
-' type=message data= id=
+	type=message data='' id=''
 	while IFS= read -r line; do
-		line=${line%"$cr"} value=${line#*:}
+		line=${line%"$cr"}
+		value=${line#*:}
+		value=${value# }
 		case $line in
 		'')
 			if [ -n "$data" ]; then
-				printf '{"type_b64":"%s","data_b64":"%s","id_b64":"%s"}\n' \
-					"$(b64 "$type")" "$(b64 "${data#"$nl"}")" "$(b64 "$id")"
+				printf '{' && part type "$type" && printf , && part data "${data#"$nl"}" && printf , && part id "$id" && echo '}'
 			fi
-			type=message data= ;;
-		data:*) data=$data$nl${value# } ;;
-		event:*) type=${value# } ;;
-		id:*) id=${value# } ;;
+			type=message data=''
+			;;
+		data:*) data=$data$nl$value ;;
+		event:*) type=$value ;;
+		id:*) id=$value ;;
 		esac
 	done
 }
