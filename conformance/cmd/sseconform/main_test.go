@@ -170,8 +170,8 @@ func TestMisbehavior(t *testing.T) {
 		"a long line":    "a line of its output is longer than 4194304 bytes",
 		"a child":        "it has ended (exit status 0) before event 1",
 		"bad base64":     "it is no base64",
-		"errors":         "did not come within 4s",
-		"silent":         "did not come within 4s",
+		"errors":         "did not come within 6s",
+		"silent":         "did not come within 6s",
 	} {
 		for _, mode := range []string{"-v", "-server"} {
 			t.Run(how+" "+mode, func(t *testing.T) {

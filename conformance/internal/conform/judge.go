@@ -13,8 +13,8 @@ const (
 	// longer than the default wait of most clients.
 	stepLimit = 6 * time.Second
 
-	// startLimit is for its first request, before which it has to start.
-	startLimit = 20 * time.Second
+	// startLimit is how long the first request may take: some languages start slowly.
+	startLimit = 30 * time.Second
 
 	// A client that must not reconnect is watched for so long: after a first response, for
 	// which its own default wait applies, and after a retry field that names a short wait.
@@ -32,11 +32,11 @@ func (p *play) judge(slow float64) string {
 	for {
 		p.mu.Lock()
 		fault, pending := p.check(slow), p.pending()
-		limit := scaled(stepLimit)
+		limit, over := scaled(stepLimit), p.exit != "" || p.closed
 		if len(p.requests) == 0 {
 			limit = scaled(startLimit)
 		}
-		end, over := p.last.Add(limit), p.exit != "" || p.closed
+		end := p.last.Add(limit)
 		switch {
 		case pending == "" && p.complete():
 			over = true
