@@ -146,6 +146,11 @@ func misbehave(how string) {
 		child.Stdout, child.Stderr = os.Stdout, os.Stderr
 		_ = child.Start()
 		return
+	case "errors":
+		for {
+			fmt.Println(`{"error":"again"}`)
+			time.Sleep(50 * time.Millisecond)
+		}
 	case "bad base64":
 		fmt.Println(`{"data_b64":"?"}`)
 	}
@@ -165,6 +170,7 @@ func TestMisbehavior(t *testing.T) {
 		"a long line":    "a line of its output is longer than 4194304 bytes",
 		"a child":        "it has ended (exit status 0) before event 1",
 		"bad base64":     "it is no base64",
+		"errors":         "did not come within 6s",
 		"silent":         "did not come within 6s",
 	} {
 		for _, mode := range []string{"-v", "-server"} {

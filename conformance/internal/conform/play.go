@@ -35,7 +35,7 @@ type play struct {
 	exit     string
 	bad      string
 	late     bool      // a request came later than it should: a busy machine can cause that, too
-	last     time.Time // when there was something new
+	last     time.Time // when the client last got further; errors and requests after the last response may come for ever, and do not count
 }
 
 func newPlay(c *suite.Case) *play {
@@ -46,7 +46,6 @@ func newPlay(c *suite.Case) *play {
 func (p *play) change(f func()) {
 	p.mu.Lock()
 	f()
-	p.last = time.Now()
 	p.mu.Unlock()
 	select {
 	case p.news <- struct{}{}:
@@ -59,11 +58,11 @@ func (p *play) see(r Record) {
 	p.change(func() {
 		switch {
 		case r.Event != nil:
-			p.events = append(p.events, r)
+			p.events, p.last = append(p.events, r), time.Now()
 		case r.Open:
 			p.opened++
-		case r.Closed:
-			p.closed = true
+		case r.Closed && !p.closed:
+			p.closed, p.last = true, time.Now()
 		case r.Exit != "":
 			p.exit = r.Exit
 		case r.Bad != "" && p.bad == "":
@@ -90,15 +89,18 @@ func (p *play) serve(w http.ResponseWriter, r *http.Request, path string) {
 		}
 		p.ended = time.Time{}
 		p.requests = append(p.requests, s)
+		if n < len(p.script.Responses) {
+			p.last = now
+		}
 	})
 	if n >= len(p.script.Responses) {
 		w.WriteHeader(http.StatusNoContent)
 		return
 	}
 	answer(w, &p.script.Responses[n], p.dir, p.over, func() {
-		p.change(func() { p.ended = time.Now() })
+		p.change(func() { p.ended, p.last = time.Now(), time.Now() })
 	})
-	p.change(func() { p.gone++ })
+	p.change(func() { p.gone, p.last = p.gone+1, time.Now() })
 }
 
 // types returns the types of the scenario's events, each once, without message.
