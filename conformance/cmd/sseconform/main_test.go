@@ -102,12 +102,15 @@ func TestOurs(t *testing.T) {
 func TestContract(t *testing.T) {
 	t.Parallel()
 	cmd := exec.Command(build(t, "contractservice", ""), "-addr", "127.0.0.1:0")
+	var log bytes.Buffer
+	cmd.Stderr = &log
 	pipe, err := cmd.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
 	defer func() {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
+		t.Logf("the service's log: %s", log.String())
 	}()
 	line, err := bufio.NewReader(pipe).ReadString('\n')
 	require.NoError(t, err)
