@@ -15,8 +15,8 @@ import (
 	"github.com/lastevent/sse/internal/reference"
 )
 
-// stream returns the event stream that a client reads from a response: its bytes as far as
-// they arrive, and false if the response is none.
+// stream returns the event stream that a client reads from a response: its bytes, up to where
+// they are cut off, and false if the response is none.
 func stream(t *testing.T, r *Response) ([]byte, bool) {
 	if r.Raw != nil {
 		in := bufio.NewReader(strings.NewReader(*r.Raw))

@@ -158,7 +158,7 @@ func misbehave(how string) {
 }
 
 // TestMisbehavior: whatever a client does, the result comes in time, says what happened, and
-// leaves a terminal alone.
+// does nothing to a terminal.
 func TestMisbehavior(t *testing.T) {
 	for how, want := range map[string]string{
 		"garbage":        "a line of its output: it is no JSON object of the protocol",
