@@ -3,6 +3,7 @@ package conform
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -35,6 +36,7 @@ type play struct {
 	exit     string
 	bad      string
 	late     bool      // a request came later than it should: a busy machine can cause that, too
+	blame    string    // the clause that a fault breaks, if it is not the scenario's
 	last     time.Time // when the client last got further; errors and requests after the last response may come for ever, and do not count
 }
 
@@ -131,6 +133,9 @@ func (p *play) check(slow float64) string {
 			want.LastEventID = ""
 		}
 		if *got.Event != want {
+			if got.Event.Type == want.Type && got.Event.Data == want.Data {
+				p.blameIDs("id-kept")
+			}
 			return fmt.Sprintf("event %d is %s, and not %s", i+1, describe(got), describe(Record{Event: &want, NoID: got.NoID}))
 		}
 	}
@@ -142,6 +147,9 @@ func (p *play) check(slow float64) string {
 			return fmt.Sprintf("request %d is one too many", i+1)
 		}
 		if fault := checkRequest(&got, &s.Requests[i]); fault != "" {
+			if strings.Contains(fault, "Last-Event-ID") {
+				p.blameIDs("last-event-id-header")
+			}
 			return fmt.Sprintf("request %d %s", i+1, fault)
 		}
 		if limit := s.Requests[i].MaxWaitMs; limit > 0 && got.wait.Seconds()*1000 > float64(limit)*slow {
@@ -153,6 +161,13 @@ func (p *play) check(slow float64) string {
 		return "it reports that the stream has opened, for a response that fails the connection"
 	}
 	return ""
+}
+
+// blameIDs notes that a fault is about an ID, in a scenario that is about something else.
+func (p *play) blameIDs(clause string) {
+	if chapter := p.c.Chapter(); chapter != "id" && chapter != "resume" {
+		p.blame = clause
+	}
 }
 
 // checkRequest returns what a request does not have, or "".

@@ -3,6 +3,7 @@
 package conform
 
 import (
+	"cmp"
 	"fmt"
 	"net/url"
 	"strings"
@@ -103,7 +104,7 @@ func once(srv *server, client Client, c *suite.Case, clauses map[string]suite.Cl
 		stop()
 	}
 	r = Result{
-		ID: c.ID, Name: c.Name, Chapter: c.Chapter(), Level: c.Level, Clause: clauses[c.Clause], Tags: c.Tags,
+		ID: c.ID, Name: c.Name, Chapter: c.Chapter(), Level: c.Level, Clause: clauses[cmp.Or(p.blame, c.Clause)], Tags: c.Tags,
 		Passed: fault == "", Fault: fault, Seconds: time.Since(start).Seconds(),
 	}
 	if fault != "" {
