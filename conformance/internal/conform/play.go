@@ -22,6 +22,7 @@ type seen struct {
 type play struct {
 	c      *suite.Case
 	script suite.Script
+	slow   float64       // multiplies all times
 	dir    string        // URL of its directory
 	over   chan struct{} // closed when the server is to let go of the client
 	news   chan struct{} // has one element when there is something new
@@ -40,8 +41,8 @@ type play struct {
 	last     time.Time // when the client last got further; errors and requests after the last response may come for ever, and do not count
 }
 
-func newPlay(c *suite.Case) *play {
-	return &play{c: c, script: c.Script(), over: make(chan struct{}), news: make(chan struct{}, 1), last: time.Now()}
+func newPlay(c *suite.Case, slow float64) *play {
+	return &play{c: c, slow: slow, script: c.Script(), over: make(chan struct{}), news: make(chan struct{}, 1), last: time.Now()}
 }
 
 // change changes the play, and wakes its judge.
@@ -99,7 +100,7 @@ func (p *play) serve(w http.ResponseWriter, r *http.Request, path string) {
 		w.WriteHeader(http.StatusNoContent)
 		return
 	}
-	answer(w, &p.script.Responses[n], p.dir, p.over, func() {
+	answer(w, &p.script.Responses[n], p.dir, p.slow, p.over, func() {
 		p.change(func() { p.ended, p.last = time.Now(), time.Now() })
 	})
 	p.change(func() { p.gone, p.last = p.gone+1, time.Now() })
@@ -119,7 +120,7 @@ func (p *play) types() []string {
 }
 
 // check returns what contradicts the script in what has happened so far, or "".
-func (p *play) check(slow float64) string {
+func (p *play) check() string {
 	s := &p.script
 	if p.bad != "" {
 		return p.bad
@@ -152,7 +153,7 @@ func (p *play) check(slow float64) string {
 			}
 			return fmt.Sprintf("request %d %s", i+1, fault)
 		}
-		if limit := s.Requests[i].MaxWaitMs; limit > 0 && got.wait.Seconds()*1000 > float64(limit)*slow {
+		if limit := s.Requests[i].MaxWaitMs; limit > 0 && got.wait.Seconds()*1000 > float64(limit)*p.slow {
 			p.late = true
 			return fmt.Sprintf("request %d comes after %d ms, and should come within %d ms", i+1, got.wait.Milliseconds(), limit)
 		}
