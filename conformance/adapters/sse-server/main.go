@@ -19,23 +19,23 @@ func main() {
 	out := json.NewEncoder(os.Stdout)
 	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
 		url := lines.Text()
-		print := func(line map[string]any) {
+		show := func(line map[string]any) {
 			mu.Lock()
 			defer mu.Unlock()
 			line["url"] = url
 			_ = out.Encode(line)
 		}
 		client := sse.Client{Reconnect: sse.Standard, Trace: &sse.Trace{
-			Open:       func(*http.Response) { print(map[string]any{"open": true}) },
-			Disconnect: func(info sse.DisconnectInfo) { print(map[string]any{"error": fmt.Sprint(info.Err)}) },
+			Open:       func(*http.Response) { show(map[string]any{"open": true}) },
+			Disconnect: func(info sse.DisconnectInfo) { show(map[string]any{"error": fmt.Sprint(info.Err)}) },
 		}}
 		go func() {
 			for ev, err := range client.Get(context.Background(), url) {
 				if err == nil {
-					print(map[string]any{"type": ev.Type, "data": ev.Data, "id": ev.LastEventID})
+					show(map[string]any{"type": ev.Type, "data": ev.Data, "id": ev.LastEventID})
 				}
 			}
-			print(map[string]any{"closed": true})
+			show(map[string]any{"closed": true})
 		}()
 	}
 }

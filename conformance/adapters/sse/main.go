@@ -13,15 +13,15 @@ import (
 
 func main() {
 	out := json.NewEncoder(os.Stdout)
-	print := func(key string, value any) { _ = out.Encode(map[string]any{key: value}) }
+	show := func(key string, value any) { _ = out.Encode(map[string]any{key: value}) }
 	client := sse.Client{Reconnect: sse.Standard, Trace: &sse.Trace{
-		Open:       func(*http.Response) { print("open", true) },
-		Disconnect: func(info sse.DisconnectInfo) { print("error", fmt.Sprint(info.Err)) },
+		Open:       func(*http.Response) { show("open", true) },
+		Disconnect: func(info sse.DisconnectInfo) { show("error", fmt.Sprint(info.Err)) },
 	}}
 	for ev, err := range client.Get(context.Background(), os.Args[1]) {
 		if err == nil {
 			_ = out.Encode(map[string]string{"type": ev.Type, "data": ev.Data, "id": ev.LastEventID})
 		}
 	}
-	print("closed", true)
+	show("closed", true)
 }

@@ -82,6 +82,7 @@ func TestDefects(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it builds and tests our client a dozen times")
 	}
+	t.Parallel()
 	root, err := filepath.Abs("../../..")
 	require.NoError(t, err)
 	_, clauses, err := suite.Load()

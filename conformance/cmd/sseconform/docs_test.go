@@ -37,6 +37,7 @@ func TestPage(t *testing.T) {
 // TestPlainNode runs the client that was written in another language from the page only. It
 // takes the first Content-Type, and not the last one, which is the only rule that it breaks.
 func TestPlainNode(t *testing.T) {
+	t.Parallel()
 	node, err := exec.LookPath("node")
 	if err != nil {
 		t.Skip("node is not installed")

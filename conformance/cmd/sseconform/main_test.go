@@ -72,6 +72,7 @@ const unfinished = "^dispatch/in-an-unfinished-chunk$"
 
 // TestOurs: our client passes every MUST and SHOULD, and fails the known cases of level MAY.
 func TestOurs(t *testing.T) {
+	t.Parallel()
 	known := filepath.Join(t.TempDir(), "known")
 	require.NoError(t, os.WriteFile(known, []byte(mays), 0o600))
 	server := build(t, "adapters/sse-server", "")
@@ -81,6 +82,7 @@ func TestOurs(t *testing.T) {
 		"one process, byte by byte":   {"-parallel", "100", "-cuts", "bytes", "-server", "--", server},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			file := filepath.Join(t.TempDir(), "results.json")
 			code, out, errs := sseconform(append([]string{"-slow", "4", "-skip", unfinished, "-expect", known, "-json", file, "-client", "sse"}, args...)...)
 			require.Equal(t, 0, code, "%s%s", out, errs)
@@ -98,13 +100,17 @@ func TestOurs(t *testing.T) {
 
 // TestContract drives our own service of the contract tests.
 func TestContract(t *testing.T) {
+	t.Parallel()
 	cmd := exec.Command(build(t, "contractservice", ""), "-addr", "127.0.0.1:0")
+	var log bytes.Buffer
+	cmd.Stderr = &log
 	pipe, err := cmd.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
 	defer func() {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
+		t.Logf("the service's log: %s", log.String())
 	}()
 	line, err := bufio.NewReader(pipe).ReadString('\n')
 	require.NoError(t, err)

@@ -69,7 +69,7 @@ func NewContract(url string) (*Contract, error) {
 	c.base = "http://" + ln.Addr().String()
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /{stream}/{k}", c.callback)
-	c.server = &http.Server{Handler: mux, ReadHeaderTimeout: contractTimeout, ErrorLog: log.New(io.Discard, "", 0)}
+	c.server = &http.Server{Handler: mux, ErrorLog: log.New(io.Discard, "", 0)}
 	go func() { _ = c.server.Serve(ln) }() // until Close
 	return c, nil
 }

@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"time"
 )
 
 // A server plays the scenarios, each below a path of its own: /7/bom/split/stream is the URL
@@ -29,7 +28,7 @@ func newServer() (*server, error) {
 		return nil, err
 	}
 	s := &server{base: "http://" + ln.Addr().String(), plays: make(map[string]*play)}
-	s.http = &http.Server{Handler: s, ReadHeaderTimeout: time.Minute, ErrorLog: log.New(io.Discard, "", 0)}
+	s.http = &http.Server{Handler: s, ErrorLog: log.New(io.Discard, "", 0)}
 	go func() { _ = s.http.Serve(ln) }() // until close
 	return s, nil
 }
