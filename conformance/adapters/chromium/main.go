@@ -32,6 +32,12 @@ const open = (url, at) => {
 `
 
 func main() {
+	if err := run(); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func run() error {
 	opts := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.DisableGPU,
 		chromedp.ExecPath(cmp.Or(os.Getenv("CHROMIUM"), "chromium")), chromedp.Flag("no-proxy-server", true),
 		chromedp.Flag("host-resolver-rules", "MAP *.test 127.0.0.1"))
@@ -57,9 +63,10 @@ func main() {
 			err = chromedp.Do(ctx, chromedp.Evaluate[chromedp.Void](fmt.Sprintf("open(%s, %s)", name, at)))
 		}
 		if err != nil {
-			log.Fatal(err)
+			return err
 		}
 	}
+	return lines.Err()
 }
 
 // see prints a line of the protocol.

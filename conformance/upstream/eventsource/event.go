@@ -62,7 +62,9 @@ type received struct {
 
 // Id returns the last event ID in force: package sse does not show whether the event had an
 // id field of its own.
-func (r received) Id() string { return r.event.LastEventID }
+func (r received) Id() string { //nolint:revive // the name is the API's
+	return r.event.LastEventID
+}
 
 // Event returns the type, empty for message: to package sse, an event without a type and an
 // event of type message are the same.

@@ -116,7 +116,7 @@ func (s *Stream) run() {
 		case err == nil:
 			s.waits.received()
 			select {
-			case s.Events <- received{ev, s.stream.Response().Header}:
+			case s.Events <- received{ev, s.stream.Response().Header}: //nolint:bodyclose // the stream closes it
 			case <-s.closing:
 			}
 		case !s.reported:
