@@ -82,7 +82,7 @@ func command(args []string, stdout, stderr io.Writer) int {
 	fs.BoolVar(&c.cases, "cases", false, "print all cases and clauses of the edition as JSON")
 	fs.BoolVar(&c.verbose, "v", false, "print each scenario as it ends")
 	fs.IntVar(&c.parallel, "parallel", 8*runtime.GOMAXPROCS(0), "play up to `n` scenarios at the same time")
-	fs.Float64Var(&c.slow, "slow", 1, "multiply all time limits by this `factor`")
+	fs.Float64Var(&c.slow, "slow", 1, "multiply all time limits and pauses by this `factor`")
 	fs.StringVar(&c.cuts, "cuts", "whole", "`how` streams without cuts of their own are sent: whole, or as bytes")
 	if err := fs.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {

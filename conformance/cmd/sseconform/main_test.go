@@ -157,6 +157,8 @@ func misbehave(how string) {
 			fmt.Println(`{"error":"again"}`)
 			time.Sleep(50 * time.Millisecond)
 		}
+	case "no IDs":
+		event(map[bool]string{false: "Hello", true: "test"}[strings.Contains(os.Args[len(os.Args)-1], "jetify")])
 	case "bad base64":
 		fmt.Println(`{"data_b64":"?"}`)
 	}
@@ -213,6 +215,21 @@ func TestFailureIsExplained(t *testing.T) {
 		"resume   0/1   -       -\n", "1 scenarios in", "failed: 1 results are not as expected\n",
 	} {
 		require.Contains(t, out, want)
+	}
+}
+
+// TestBlame: if only an ID is wrong, the rule that is named is about IDs.
+func TestBlame(t *testing.T) {
+	t.Setenv(asClient, "no IDs")
+	for id, rule := range map[string]string{
+		"id/ld-contract-id":                   "HTML 9.2.6: The id field sets the last event ID",
+		"fields/ld-contract-no-leading-space": "HTML 9.2.6: A line divides at its first colon",
+		"bom/ld-contract-bom-type-and-id":     "HTML 9.2.5: One byte order mark",
+		"bom/jetify-bom-id-data":              "HTML 9.2.6: The last event ID stays in force",
+	} {
+		code, out, _ := sseconform("-run", "^"+id+"$", "--", os.Args[0])
+		require.Equal(t, 1, code)
+		assert.Contains(t, out, "    "+rule, id)
 	}
 }
 

@@ -27,11 +27,11 @@ const (
 )
 
 // judge waits until the scenario is decided, and returns what failed, or "".
-func (p *play) judge(slow float64) string {
-	scaled := func(d time.Duration) time.Duration { return time.Duration(float64(d) * slow) }
+func (p *play) judge() string {
+	scaled := func(d time.Duration) time.Duration { return time.Duration(float64(d) * p.slow) }
 	for {
 		p.mu.Lock()
-		fault, pending := p.check(slow), p.pending()
+		fault, pending := p.check(), p.pending()
 		limit, over := scaled(stepLimit), p.exit != "" || p.closed
 		if len(p.requests) == 0 {
 			limit = scaled(startLimit)

@@ -3,6 +3,7 @@ package conform
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -21,6 +22,7 @@ type seen struct {
 type play struct {
 	c      *suite.Case
 	script suite.Script
+	slow   float64       // multiplies all times
 	dir    string        // URL of its directory
 	over   chan struct{} // closed when the server is to let go of the client
 	news   chan struct{} // has one element when there is something new
@@ -35,11 +37,12 @@ type play struct {
 	exit     string
 	bad      string
 	late     bool      // a request came later than it should: a busy machine can cause that, too
+	blame    string    // the clause that a fault breaks, if it is not the scenario's
 	last     time.Time // when the client last got further; errors and requests after the last response may come for ever, and do not count
 }
 
-func newPlay(c *suite.Case) *play {
-	return &play{c: c, script: c.Script(), over: make(chan struct{}), news: make(chan struct{}, 1), last: time.Now()}
+func newPlay(c *suite.Case, slow float64) *play {
+	return &play{c: c, slow: slow, script: c.Script(), over: make(chan struct{}), news: make(chan struct{}, 1), last: time.Now()}
 }
 
 // change changes the play, and wakes its judge.
@@ -97,7 +100,7 @@ func (p *play) serve(w http.ResponseWriter, r *http.Request, path string) {
 		w.WriteHeader(http.StatusNoContent)
 		return
 	}
-	answer(w, &p.script.Responses[n], p.dir, p.over, func() {
+	answer(w, &p.script.Responses[n], p.dir, p.slow, p.over, func() {
 		p.change(func() { p.ended, p.last = time.Now(), time.Now() })
 	})
 	p.change(func() { p.gone, p.last = p.gone+1, time.Now() })
@@ -117,7 +120,7 @@ func (p *play) types() []string {
 }
 
 // check returns what contradicts the script in what has happened so far, or "".
-func (p *play) check(slow float64) string {
+func (p *play) check() string {
 	s := &p.script
 	if p.bad != "" {
 		return p.bad
@@ -131,6 +134,9 @@ func (p *play) check(slow float64) string {
 			want.LastEventID = ""
 		}
 		if *got.Event != want {
+			if got.Event.Type == want.Type && got.Event.Data == want.Data {
+				p.blameIDs("id-kept")
+			}
 			return fmt.Sprintf("event %d is %s, and not %s", i+1, describe(got), describe(Record{Event: &want, NoID: got.NoID}))
 		}
 	}
@@ -142,9 +148,12 @@ func (p *play) check(slow float64) string {
 			return fmt.Sprintf("request %d is one too many", i+1)
 		}
 		if fault := checkRequest(&got, &s.Requests[i]); fault != "" {
+			if strings.Contains(fault, "Last-Event-ID") {
+				p.blameIDs("last-event-id-header")
+			}
 			return fmt.Sprintf("request %d %s", i+1, fault)
 		}
-		if limit := s.Requests[i].MaxWaitMs; limit > 0 && got.wait.Seconds()*1000 > float64(limit)*slow {
+		if limit := s.Requests[i].MaxWaitMs; limit > 0 && got.wait.Seconds()*1000 > float64(limit)*p.slow {
 			p.late = true
 			return fmt.Sprintf("request %d comes after %d ms, and should come within %d ms", i+1, got.wait.Milliseconds(), limit)
 		}
@@ -153,6 +162,13 @@ func (p *play) check(slow float64) string {
 		return "it reports that the stream has opened, for a response that fails the connection"
 	}
 	return ""
+}
+
+// blameIDs notes that a fault is about an ID, in a scenario that is about something else.
+func (p *play) blameIDs(clause string) {
+	if chapter := p.c.Chapter(); chapter != "id" && chapter != "resume" {
+		p.blame = clause
+	}
 }
 
 // checkRequest returns what a request does not have, or "".

@@ -63,9 +63,9 @@ func pieces(r *suite.Response, dir string) []piece {
 	return all
 }
 
-// answer plays a response on a connection. It returns when the client has left, or when
+// answer plays a response on a connection, with pauses that slow multiplies. It returns when the client has left, or when
 // over is closed. Before it writes what ends the response, it calls ended, once.
-func answer(w http.ResponseWriter, r *suite.Response, dir string, over <-chan struct{}, ended func()) {
+func answer(w http.ResponseWriter, r *suite.Response, dir string, slow float64, over <-chan struct{}, ended func()) {
 	ended = sync.OnceFunc(ended)
 	nc, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
@@ -78,7 +78,7 @@ func answer(w http.ResponseWriter, r *suite.Response, dir string, over <-chan st
 		defer close(left)
 		_, _ = io.Copy(io.Discard, nc)
 	}()
-	pause := time.Duration(cmp.Or(r.PauseMs, pauseMs)) * time.Millisecond
+	pause := time.Duration(slow * float64(cmp.Or(r.PauseMs, pauseMs)) * float64(time.Millisecond))
 	raw := r.Raw != nil
 	all := pieces(r, dir)
 	final := len(all) - 1

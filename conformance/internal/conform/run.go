@@ -3,6 +3,7 @@
 package conform
 
 import (
+	"cmp"
 	"fmt"
 	"net/url"
 	"strings"
@@ -15,7 +16,7 @@ import (
 // Options are the settings of a run.
 type Options struct {
 	Parallel int     // scenarios that are played at the same time
-	Slow     float64 // multiplies all time limits
+	Slow     float64 // multiplies all time limits, and the pauses between reads
 	Bytes    bool    // sends streams without cuts of their own byte by byte
 	Done     func(Result)
 }
@@ -80,7 +81,7 @@ func one(srv *server, client Client, c *suite.Case, clauses map[string]suite.Cla
 // once plays one scenario once, and reports whether it failed by a request that came late.
 func once(srv *server, client Client, c *suite.Case, clauses map[string]suite.Clause, o Options) (r Result, late bool) {
 	start := time.Now()
-	p := newPlay(c)
+	p := newPlay(c, o.Slow)
 	if o.Bytes {
 		cutBytes(&p.script)
 	}
@@ -98,12 +99,12 @@ func once(srv *server, client Client, c *suite.Case, clauses map[string]suite.Cl
 		p.mu.Lock()
 		p.last = time.Now()
 		p.mu.Unlock()
-		fault = p.judge(o.Slow)
+		fault = p.judge()
 		close(p.over)
 		stop()
 	}
 	r = Result{
-		ID: c.ID, Name: c.Name, Chapter: c.Chapter(), Level: c.Level, Clause: clauses[c.Clause], Tags: c.Tags,
+		ID: c.ID, Name: c.Name, Chapter: c.Chapter(), Level: c.Level, Clause: clauses[cmp.Or(p.blame, c.Clause)], Tags: c.Tags,
 		Passed: fault == "", Fault: fault, Seconds: time.Since(start).Seconds(),
 	}
 	if fault != "" {
