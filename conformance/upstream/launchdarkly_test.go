@@ -11,6 +11,7 @@ import (
 // TestLaunchDarkly runs the tests of the data sources of LaunchDarkly's SDK, with package
 // eventsource here in the place of theirs.
 func TestLaunchDarkly(t *testing.T) {
+	t.Parallel()
 	sdk := module{
 		"github.com/launchdarkly/go-server-sdk/v7", "v7.14.6", "h1:JWapfYHw45r3vYX6Nn6ZkokhoyXwlnOnXzb+0KNzQIc=",
 	}.unpack(t)

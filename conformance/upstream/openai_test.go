@@ -19,6 +19,7 @@ import (
 // TestOpenAI runs the stream tests of OpenAI's SDK with the decoder of package openai here in
 // the place of theirs.
 func TestOpenAI(t *testing.T) {
+	t.Parallel()
 	sdk := module{
 		"github.com/openai/openai-go/v3", "v3.96.0", "h1:90zNgNiJvCEG+HODmgEksXjT0+gtxsZFTsfTNpgHeSw=",
 	}.unpack(t, "packages/ssestream", "internal/encoding/json")
