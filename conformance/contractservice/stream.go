@@ -23,6 +23,9 @@ const (
 
 	// minDelay is the shortest reconnection time of package sse, for the harness's 0.
 	minDelay = 10 * time.Millisecond
+
+	// callbackTimeout is how long the harness may take to answer a callback.
+	callbackTimeout = 10 * time.Second
 )
 
 // params is the harness's order for a stream. Times are in milliseconds, null for none.
@@ -169,7 +172,11 @@ func (s *stream) send(url string, c callback) error {
 	if err != nil {
 		return err
 	}
-	req, err := http.NewRequestWithContext(s.ctx, http.MethodPost, url, bytes.NewReader(body))
+	// A callback is not canceled when the harness closes the stream: net/http may have given
+	// its connection to the next callback by then, which would fail with it.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.ctx), callbackTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
 	if err != nil {
 		return err
 	}
