@@ -45,7 +45,7 @@ func TestPlainNode(t *testing.T) {
 	known := t.TempDir() + "/known"
 	require.NoError(t, os.WriteFile(known, []byte("response/type-in-* it does not take the last of several media types\n"), 0o600))
 	var out, errs bytes.Buffer
-	code := command([]string{
+	code := command(t.Context(), []string{
 		"-slow", "4", "-parallel", "60", "-expect", known, "-server", "--", node, "../../adapters/plain-node/adapter.mjs",
 	}, &out, &errs)
 	require.Equal(t, 0, code, "%s%s", out.String(), errs.String())

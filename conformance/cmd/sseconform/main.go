@@ -9,14 +9,17 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/lastevent/sse/conformance/internal/conform"
@@ -57,10 +60,15 @@ type config struct {
 	args     []string
 }
 
-func main() { os.Exit(command(os.Args[1:], os.Stdout, os.Stderr)) }
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := command(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
 
-// command runs the program and returns its exit status.
-func command(args []string, stdout, stderr io.Writer) int {
+// command runs the program until ctx is done, and returns its exit status.
+func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	var c config
 	fs := flag.NewFlagSet("sseconform", flag.ContinueOnError)
 	fs.SetOutput(stderr)
@@ -91,7 +99,7 @@ func command(args []string, stdout, stderr io.Writer) int {
 		return 2
 	}
 	c.args = fs.Args()
-	passed, err := c.do(stdout)
+	passed, err := c.do(ctx, stdout)
 	switch {
 	case err != nil:
 		fmt.Fprintln(stderr, "sseconform:", err)
@@ -132,7 +140,7 @@ func (c *config) check() error {
 }
 
 // do does what the command line asks for, and reports whether the client has passed.
-func (c *config) do(stdout io.Writer) (bool, error) {
+func (c *config) do(ctx context.Context, stdout io.Writer) (bool, error) {
 	if err := c.check(); err != nil {
 		return false, err
 	}
@@ -171,7 +179,7 @@ func (c *config) do(stdout io.Writer) (bool, error) {
 	}
 	out := &printer{w: text, known: known, verbose: c.verbose}
 	start := time.Now()
-	results, err := conform.Run(client, cases, clauses, conform.Options{
+	results, err := conform.Run(ctx, client, cases, clauses, conform.Options{
 		Parallel: c.parallel, Slow: c.slow, Bytes: c.cuts == "bytes", Done: out.result,
 	})
 	if err != nil {

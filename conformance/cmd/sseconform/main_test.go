@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -45,7 +46,7 @@ func build(t *testing.T, pkg, overlay string) string {
 // sseconform runs the command, and returns its exit status and its output.
 func sseconform(args ...string) (code int, stdout, stderr string) {
 	var out, errs bytes.Buffer
-	code = command(args, &out, &errs)
+	code = command(context.Background(), args, &out, &errs)
 	return code, out.String(), errs.String()
 }
 
@@ -199,6 +200,24 @@ func TestMisbehavior(t *testing.T) {
 	code, _, errs = sseconform("-server", "--", "/nowhere/to/be/found")
 	require.Equal(t, 2, code)
 	require.Contains(t, errs, "no such file")
+}
+
+// TestInterrupt: the end of the program's context ends the clients, too.
+func TestInterrupt(t *testing.T) {
+	for _, mode := range []string{"-v", "-server"} {
+		t.Setenv(asClient, "silent")
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		var out, errs bytes.Buffer
+		start := time.Now()
+		code := command(ctx, []string{"-run", "^resume/", mode, "--", os.Args[0], t.Name() + mode}, &out, &errs)
+		require.Equal(t, 2, code)
+		require.Equal(t, "sseconform: context deadline exceeded\n", errs.String())
+		require.Empty(t, out.String())
+		require.Less(t, time.Since(start), 20*time.Second)
+		left, _ := exec.Command("pgrep", "-f", "--", t.Name()+mode).Output()
+		require.Empty(t, string(left), "no process is left behind")
+	}
 }
 
 // TestFailureIsExplained: bytes, events, requests and the clause are in the output.

@@ -1,6 +1,7 @@
 package conform
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -27,7 +28,7 @@ const (
 )
 
 // judge waits until the scenario is decided, and returns what failed, or "".
-func (p *play) judge() string {
+func (p *play) judge(ctx context.Context) string {
 	scaled := func(d time.Duration) time.Duration { return time.Duration(float64(d) * p.slow) }
 	for {
 		p.mu.Lock()
@@ -56,6 +57,8 @@ func (p *play) judge() string {
 		}
 		if wait := time.Until(end); wait > 0 {
 			select {
+			case <-ctx.Done():
+				return "interrupted"
 			case <-p.news:
 			case <-time.After(wait):
 			}

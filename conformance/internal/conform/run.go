@@ -4,6 +4,7 @@ package conform
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"net/url"
 	"strings"
@@ -38,8 +39,9 @@ type Result struct {
 	Seconds  float64       `json:"seconds"`
 }
 
-// Run plays the cases to a client, and returns their results in the order of the cases.
-func Run(client Client, cases []suite.Case, clauses map[string]suite.Clause, o Options) ([]Result, error) {
+// Run plays the cases to a client, and returns their results in the order of the cases. When
+// ctx is done, it ends what is played, starts nothing more, and returns the cause.
+func Run(ctx context.Context, client Client, cases []suite.Case, clauses map[string]suite.Clause, o Options) ([]Result, error) {
 	srv, err := newServer()
 	if err != nil {
 		return nil, err
@@ -51,10 +53,13 @@ func Run(client Client, cases []suite.Case, clauses map[string]suite.Clause, o O
 	var mu sync.Mutex                      // for Done
 	for i := len(cases) - 1; i >= 0; i-- { // the last chapters have the longest scenarios
 		slots <- struct{}{}
+		if ctx.Err() != nil {
+			break
+		}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			results[i] = one(srv, client, &cases[i], clauses, o)
-			if o.Done != nil {
+			results[i] = one(ctx, srv, client, &cases[i], clauses, o)
+			if o.Done != nil && ctx.Err() == nil {
 				mu.Lock()
 				defer mu.Unlock()
 				o.Done(results[i])
@@ -62,6 +67,9 @@ func Run(client Client, cases []suite.Case, clauses map[string]suite.Clause, o O
 		})
 	}
 	wg.Wait()
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
 	return results, nil
 }
 
@@ -69,9 +77,9 @@ func Run(client Client, cases []suite.Case, clauses map[string]suite.Clause, o O
 const plays = 3
 
 // one plays one scenario, until it is certain what became of it.
-func one(srv *server, client Client, c *suite.Case, clauses map[string]suite.Clause, o Options) Result {
+func one(ctx context.Context, srv *server, client Client, c *suite.Case, clauses map[string]suite.Clause, o Options) Result {
 	for n := 1; ; n++ {
-		r, late := once(srv, client, c, clauses, o)
+		r, late := once(ctx, srv, client, c, clauses, o)
 		if !late || n == plays {
 			return r
 		}
@@ -79,7 +87,7 @@ func one(srv *server, client Client, c *suite.Case, clauses map[string]suite.Cla
 }
 
 // once plays one scenario once, and reports whether it failed by a request that came late.
-func once(srv *server, client Client, c *suite.Case, clauses map[string]suite.Clause, o Options) (r Result, late bool) {
+func once(ctx context.Context, srv *server, client Client, c *suite.Case, clauses map[string]suite.Clause, o Options) (r Result, late bool) {
 	start := time.Now()
 	p := newPlay(c, o.Slow)
 	if o.Bytes {
@@ -99,7 +107,7 @@ func once(srv *server, client Client, c *suite.Case, clauses map[string]suite.Cl
 		p.mu.Lock()
 		p.last = time.Now()
 		p.mu.Unlock()
-		fault = p.judge()
+		fault = p.judge(ctx)
 		close(p.over)
 		stop()
 	}

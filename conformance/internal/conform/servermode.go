@@ -2,10 +2,13 @@ package conform
 
 import (
 	"fmt"
-	"io"
 	"os"
 	"sync"
+	"time"
 )
+
+// stdinTimeout is how long the client may take to read a URL, once a pipe is full of them.
+const stdinTimeout = 2 * time.Second
 
 // A ServerMode is a client that runs once, and opens each URL that it reads from its standard
 // input, a line each. It names the URL in each line that it prints, unless it gets one URL
@@ -15,7 +18,7 @@ type ServerMode struct {
 
 	mu     sync.Mutex
 	p      *process // nil: not running
-	stdin  io.WriteCloser
+	stdin  *os.File
 	meters map[string]*meter // of the scenarios that are played, by URL
 }
 
@@ -65,9 +68,11 @@ func (s *ServerMode) Start(url string, _ []string, see func(Record)) (func(), er
 		}
 	}
 	s.meters[url] = &meter{see: see}
+	_ = s.stdin.SetWriteDeadline(time.Now().Add(stdinTimeout)) // where pipes have deadlines
 	if _, err := fmt.Fprintln(s.stdin, url); err != nil {
 		delete(s.meters, url)
-		return nil, err
+		killGroup(s.p.cmd)
+		return nil, fmt.Errorf("it does not read its standard input: %w", err)
 	}
 	return func() {
 		s.mu.Lock()
