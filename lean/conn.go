@@ -20,11 +20,16 @@ type conn struct {
 	ctx      context.Context
 	stop     func() bool // ends the watch over ctx; nil if ctx cannot end
 
-	mu     sync.Mutex
-	header bool // it has arrived: its time limit is over
-	limit  time.Duration
-	err    error // why the conn was closed; nil: it is open
+	mu       sync.Mutex
+	header   bool          // it has arrived
+	limit    time.Duration // for it to arrive; 0: any
+	writeErr error         // of the network
+	err      error         // why the conn was closed; nil: it is open
 }
+
+// lateResponse is how long a response is awaited when the request could not be written. A
+// server that refuses a request may answer, and close, before it has read all of it.
+const lateResponse = time.Second
 
 // newConn returns a conn that the end of ctx closes, without a goroutine that waits for it.
 func newConn(ctx context.Context, raw net.Conn) *conn {
@@ -64,10 +69,40 @@ func (c *conn) cause(err error) error {
 		return c.err
 	case c.ctx.Err() != nil:
 		return context.Cause(c.ctx)
-	case c.limit > 0 && errors.Is(err, os.ErrDeadlineExceeded):
-		return &timeoutError{c.limit, "the response's header"}
+	case c.limit == 0 || !errors.Is(err, os.ErrDeadlineExceeded):
+		return err
+	case c.writeErr != nil:
+		return c.writeErr
 	}
-	return err
+	return &timeoutError{c.limit, "the response's header"}
+}
+
+// Write remembers the network's error.
+func (c *conn) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	if err != nil {
+		c.mu.Lock()
+		c.writeErr = err
+		c.mu.Unlock()
+	}
+	return n, err
+}
+
+// wrote ends the writing of the request, and begins the limit for the response's header. If
+// what failed is the request's body, the conn is closed: the server would wait for the rest.
+func (c *conn) wrote(err error, limit time.Duration) {
+	c.mu.Lock()
+	if c.writeErr != nil {
+		err, limit = nil, lateResponse
+	}
+	if err == nil && limit > 0 && !c.header {
+		c.limit = limit
+		_ = c.SetReadDeadline(time.Now().Add(limit)) // if that fails, so does the Read
+	}
+	c.mu.Unlock()
+	if err != nil {
+		c.close(err)
+	}
 }
 
 // within limits the time of a step.
@@ -81,16 +116,6 @@ func (c *conn) within(limit time.Duration, what string, step func() error) error
 		return err
 	}
 	return c.SetDeadline(time.Time{})
-}
-
-// awaitHeader limits the time until the header arrives; 0 means no limit.
-func (c *conn) awaitHeader(limit time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if limit > 0 && !c.header {
-		c.limit = limit
-		_ = c.SetReadDeadline(time.Now().Add(limit)) // if that fails, so does the Read
-	}
 }
 
 // gotHeader ends that limit.

@@ -122,11 +122,7 @@ func (t *Transport) open(req *http.Request) (*exchange, error) {
 		if withBody {
 			opened <- o
 		}
-		if err := o.req.write(o.conn); err != nil {
-			o.conn.close(o.conn.cause(err)) // which ends the wait for the response
-		} else {
-			o.conn.awaitHeader(t.ResponseHeaderTimeout)
-		}
+		o.conn.wrote(o.req.write(o.conn), t.ResponseHeaderTimeout)
 		if !withBody {
 			opened <- o
 		}
