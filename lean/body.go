@@ -39,8 +39,8 @@ func (b *body) Read(p []byte) (n int, err error) {
 	if b.err != nil {
 		return 0, b.err
 	}
-	if b.c.ctx.Err() != nil { // though the connection may not be closed yet
-		return 0, b.end(b.c.cause(io.EOF))
+	if err := b.c.cause(nil); err != nil { // though bytes may be left
+		return 0, b.end(err)
 	}
 	for n == 0 && err == nil && len(p) > 0 {
 		if n, err = b.read(p); n == 0 {
