@@ -189,7 +189,7 @@ func TestErrorsAreShort(t *testing.T) {
 		var oe *net.OpError
 		require.ErrorAs(t, err, &oe)
 	})
-	in(t, "a trailer that is none", func(t *testing.T) {
+	in(t, "a trailer without a colon", func(t *testing.T) {
 		w := serveText(t, ok+"Transfer-Encoding: chunked\r\n\r\n0\r\n"+strings.Repeat("x", 1000)+"\r\n\r\n")
 		resp, err := transport(w.DialContext).RoundTrip(get(t))
 		require.NoError(t, err)
