@@ -150,6 +150,40 @@ func TestTimeLimits(t *testing.T) {
 	})
 }
 
+// noDeadlines is a connection without deadlines, such as those of SSH tunnels are.
+type noDeadlines struct{ net.Conn }
+
+func (noDeadlines) SetDeadline(time.Time) error      { return errors.ErrUnsupported }
+func (noDeadlines) SetReadDeadline(time.Time) error  { return errors.ErrUnsupported }
+func (noDeadlines) SetWriteDeadline(time.Time) error { return errors.ErrUnsupported }
+
+// TestNoDeadlines: the limits need no deadlines of the connection.
+func TestNoDeadlines(t *testing.T) {
+	in(t, "", func(t *testing.T) {
+		w := serveRaw(t, func(conn net.Conn, req *http.Request) {
+			if req.URL.Path == "/answer" {
+				_, _ = io.WriteString(conn, ok+"\r\n")
+			}
+			untilLeft(conn)
+		})
+		tr := transport(func(ctx context.Context, network, addr string) (net.Conn, error) {
+			conn, err := w.DialContext(ctx, network, addr)
+			return noDeadlines{conn}, err
+		})
+		tr.ResponseHeaderTimeout = time.Hour
+		_, err := tr.RoundTrip(get(t))
+		require.EqualError(t, err, "lean: the response's header took longer than 1h0m0s")
+		resp, err := tr.RoundTrip(request(t, http.MethodGet, "http://memnet/answer", nil))
+		require.NoError(t, err)
+		time.AfterFunc(2*time.Hour, func() { resp.Body.Close() })
+		_, err = io.ReadAll(resp.Body)
+		require.Equal(t, http.ErrBodyReadAfterClose, err)
+		_, err = tr.RoundTrip(request(t, http.MethodGet, "https://memnet/", nil))
+		require.Error(t, err)
+		require.NotErrorIs(t, err, errors.ErrUnsupported)
+	})
+}
+
 // slow is a request body of one byte a minute.
 type slow struct{ left int }
 
