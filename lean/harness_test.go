@@ -35,7 +35,6 @@ type wire struct {
 	*memnet.Listener
 	mu       sync.Mutex
 	requests []*http.Request // as they arrived, without their bodies
-	left     int             // connections that the client has closed
 }
 
 // serveRaw answers each request, on its connection, with what respond writes, and closes the

@@ -27,6 +27,19 @@ func TestHeaderLimit(t *testing.T) {
 		begin := early + ok + "X: "
 		return begin + strings.Repeat("x", size-len(begin)-len(end)) + end
 	}
+	in(t, "the last byte comes late", func(t *testing.T) {
+		text := header(5000)
+		w := serveRaw(t, func(conn net.Conn, _ *http.Request) {
+			_, _ = io.WriteString(conn, text[:len(text)-1])
+			time.Sleep(time.Second)
+			_, _ = io.WriteString(conn, text[len(text)-1:])
+		})
+		tr := transport(w.DialContext)
+		tr.MaxResponseHeaderBytes = int64(len(text))
+		resp, err := tr.RoundTrip(get(t))
+		require.NoError(t, err)
+		require.NoError(t, resp.Body.Close())
+	})
 	for _, limit := range []int{0, 5000} {
 		in(t, fmt.Sprint(limit), func(t *testing.T) {
 			actual := limit
@@ -269,21 +282,22 @@ func TestNeverSent(t *testing.T) {
 func TestMalformedChunks(t *testing.T) {
 	extension := func(n int) string { return "1;" + strings.Repeat("x", n) + "\r\n!\r\n" }
 	for name, test := range map[string]struct{ chunks, body, err string }{
-		"no digits":                {"\r\n", "", "lean: malformed chunk: its size is no hexadecimal number"},
-		"another digit":            {"1g\r\n!\r\n", "", "lean: malformed chunk: its size is no hexadecimal number"},
-		"something after a space":  {"1 1\r\n!\r\n", "", "lean: malformed chunk: its size is no hexadecimal number"},
-		"17 digits":                {"00000000000000001\r\n!\r\n", "", "lean: malformed chunk: its size or its line is too long"},
-		"a line that ends in LF":   {"1\n!\r\n", "", "lean: malformed chunk: its line does not end in CRLF"},
-		"a line with a CR":         {"1;\rx\r\n!\r\n", "", "lean: malformed chunk: its line does not end in CRLF"},
-		"a line of 4096 bytes":     {extension(4092) + "0\r\n\r\n", "!", ""},
-		"a line of 4097 bytes":     {extension(4093) + "0\r\n\r\n", "", "lean: malformed chunk: its size or its line is too long"},
-		"no CR after the data":     {"1\r\n!\n", "!", "lean: malformed chunk: its data does not end in CRLF"},
-		"no LF after the data":     {"1\r\n!\r!", "!", "lean: malformed chunk: its data does not end in CRLF"},
-		"extensions":               {strings.Repeat(extension(1038), 16) + "0\r\n\r\n", strings.Repeat("!", 16), ""}, // 1024 bytes more than fair, each
-		"too many extensions":      {strings.Repeat(extension(1038), 17), strings.Repeat("!", 16), "lean: the chunks are mostly extensions"},
-		"a trailer of 4096 bytes":  {"0\r\nX: " + strings.Repeat("x", 4089) + "\r\n\r\n", "", ""},
-		"a trailer of 4097 bytes":  {"0\r\nX: " + strings.Repeat("x", 4090) + "\r\n\r\n", "", "lean: the trailer is too long"},
-		"a trailer without an end": {"0\r\n" + strings.Repeat("X: x\r\n", 100_000), "", "lean: the trailer is too long"},
+		"no digits":                     {"\r\n", "", "lean: malformed chunk: its size is no hexadecimal number"},
+		"another digit":                 {"1g\r\n!\r\n", "", "lean: malformed chunk: its size is no hexadecimal number"},
+		"something after a space":       {"1 1\r\n!\r\n", "", "lean: malformed chunk: its size is no hexadecimal number"},
+		"17 digits":                     {"00000000000000001\r\n!\r\n", "", "lean: malformed chunk: its size or its line is too long"},
+		"a line that ends in LF":        {"1\n!\r\n", "", "lean: malformed chunk: its line does not end in CRLF"},
+		"a line with a CR":              {"1;\rx\r\n!\r\n", "", "lean: malformed chunk: its line does not end in CRLF"},
+		"a line of 4096 bytes":          {extension(4092) + "0\r\n\r\n", "!", ""},
+		"a line of 4097 bytes":          {extension(4093) + "0\r\n\r\n", "", "lean: malformed chunk: its size or its line is too long"},
+		"no CR after the data":          {"1\r\n!\n", "!", "lean: malformed chunk: its data does not end in CRLF"},
+		"no LF after the data":          {"1\r\n!\r!", "!", "lean: malformed chunk: its data does not end in CRLF"},
+		"extensions":                    {strings.Repeat(extension(1038), 16) + "0\r\n\r\n", strings.Repeat("!", 16), ""}, // 1024 bytes more than fair, each
+		"extensions after a fair chunk": {"1\r\n!\r\n" + strings.Repeat(extension(1038), 16) + "0\r\n\r\n", strings.Repeat("!", 17), ""},
+		"too many extensions":           {strings.Repeat(extension(1038), 17), strings.Repeat("!", 16), "lean: the chunks are mostly extensions"},
+		"a trailer of 4096 bytes":       {"0\r\nX: " + strings.Repeat("x", 4089) + "\r\n\r\n", "", ""},
+		"a trailer of 4097 bytes":       {"0\r\nX: " + strings.Repeat("x", 4090) + "\r\n\r\n", "", "lean: the trailer is too long"},
+		"a trailer without an end":      {"0\r\n" + strings.Repeat("X: x\r\n", 100_000), "", "lean: the trailer is too long"},
 	} {
 		in(t, name, func(t *testing.T) {
 			w := serveText(t, ok+"Transfer-Encoding: chunked\r\n\r\n"+test.chunks)

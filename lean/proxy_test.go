@@ -86,8 +86,10 @@ func TestProxy(t *testing.T) {
 			via.User = url.UserPassword("user", "p::")
 			tr := &lean.Transport{Proxy: http.ProxyURL(via), TLSClientConfig: roots, ProxyConnectHeader: http.Header{"X-Tunnel": {"mine"}}}
 			for _, target := range []string{plain.URL, secure.URL} {
-				resp, err := tr.RoundTrip(request(t, http.MethodGet, target+"/path?q", nil))
+				req := request(t, http.MethodGet, target+"/path?q", nil)
+				resp, err := tr.RoundTrip(req)
 				require.NoError(t, err)
+				require.Empty(t, req.Header, "it is the caller's")
 				got, err := io.ReadAll(resp.Body)
 				require.NoError(t, err)
 				require.NoError(t, resp.Body.Close())
@@ -96,8 +98,13 @@ func TestProxy(t *testing.T) {
 			require.Equal(t, []string{"GET " + plain.URL + "/path?q", "CONNECT " + strings.TrimPrefix(secure.URL, "https://") + " mine"}, p.seen)
 			require.Len(t, tr.ProxyConnectHeader, 1, "it is the caller's")
 
+			tr.ProxyConnectHeader = nil
+			resp, err := tr.RoundTrip(request(t, http.MethodGet, secure.URL, nil))
+			require.NoError(t, err)
+			resp.Body.Close()
+
 			via.User = nil
-			resp, err := tr.RoundTrip(request(t, http.MethodGet, plain.URL, nil))
+			resp, err = tr.RoundTrip(request(t, http.MethodGet, plain.URL, nil))
 			require.NoError(t, err)
 			resp.Body.Close()
 			require.Equal(t, http.StatusProxyAuthRequired, resp.StatusCode)

@@ -198,6 +198,49 @@ func TestClose(t *testing.T) {
 	})
 }
 
+// A watched context counts who waits for its end.
+type watched struct {
+	context.Context
+	waiting atomic.Int64
+}
+
+// AfterFunc is what package context looks for.
+func (w *watched) AfterFunc(f func()) func() bool {
+	w.waiting.Add(1)
+	stop := context.AfterFunc(w.Context, f)
+	return func() bool { w.waiting.Add(-1); return stop() }
+}
+
+// TestEndCloses: the end of a body closes the connection without a Close, and nothing waits
+// for the end of the context any more.
+func TestEndCloses(t *testing.T) {
+	for name, response := range map[string]string{
+		"no body":   "HTTP/1.1 204 No Content\r\n\r\n",
+		"a length":  ok + "Content-Length: 5\r\n\r\nevent",
+		"chunks":    ok + "Transfer-Encoding: chunked\r\n\r\n5\r\nevent\r\n0\r\n\r\n",
+		"malformed": ok + "Transfer-Encoding: chunked\r\n\r\n5\r\nevent!",
+	} {
+		in(t, name, func(t *testing.T) {
+			left := false
+			w := serveRaw(t, func(conn net.Conn, _ *http.Request) {
+				_, _ = io.WriteString(conn, response)
+				untilLeft(conn)
+				left = true
+			})
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			seen := &watched{Context: ctx}
+			resp, err := transport(w.DialContext).RoundTrip(get(t).WithContext(seen))
+			require.NoError(t, err)
+			_, _ = io.ReadAll(resp.Body)
+			synctest.Wait()
+			require.True(t, left)
+			require.Zero(t, seen.waiting.Load())
+			resp.Body.Close()
+		})
+	}
+}
+
 // TestContextOutlivesBody: the end of a context that is longer than the body's changes nothing.
 func TestContextOutlivesBody(t *testing.T) {
 	in(t, "", func(t *testing.T) {
