@@ -4,6 +4,7 @@
 package load
 
 import (
+	"crypto/tls"
 	"errors"
 	"net/http"
 	"net/netip"
@@ -28,6 +29,7 @@ type Config struct {
 	// Transport sends the requests; nil is a lean.Transport that dials from Sources in turn.
 	Transport http.RoundTripper
 	Sources   []netip.Addr // local addresses; each has a range of ports of its own
+	TLS       *tls.Config  // of the nil Transport; nil: the system's certificates
 
 	Client sse.Client    // how each stream reconnects; HTTPClient and Trace are set by Run
 	OpenIn time.Duration // a stream that has no header by then counts as not opened; 0: 30 s
