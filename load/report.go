@@ -94,6 +94,8 @@ type Storm struct {
 	Attempts int64    `json:"attempts"`
 	Busiest  int64    `json:"busiest"`  // attempts in the busiest 100 ms
 	Per100ms []int64  `json:"per100ms"` // attempts
+	// BackPer100ms counts the streams that were open again, each once, in the same intervals.
+	BackPer100ms []int64 `json:"backPer100ms"`
 }
 
 // A Second is one second of the run.
