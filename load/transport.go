@@ -1,0 +1,50 @@
+package load
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+const (
+	dialTimeout = 30 * time.Second
+	slowBuffer  = 4 << 10 // bytes that the kernel takes for a slow stream before the server has to wait
+)
+
+// newTransport returns the transport of a run without one.
+func (r *run) newTransport() http.RoundTripper {
+	d := &dialer{run: r}
+	return &http.Transport{DialContext: d.dial, TLSClientConfig: r.cfg.TLS, DisableKeepAlives: true}
+}
+
+// A dialer makes the connections of a run, from its source addresses in turn.
+type dialer struct {
+	run  *run
+	next atomic.Uint64
+}
+
+func (d *dialer) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	start := d.run.now()
+	nd := net.Dialer{Timeout: dialTimeout}
+	st, _ := ctx.Value(streamKey{}).(*stream)
+	slow := st != nil && st.slow
+	if sources := d.run.cfg.Sources; len(sources) > 0 {
+		nd.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(sources[(d.next.Add(1)-1)%uint64(len(sources))], 0))
+	}
+	nd.Control = func(_, _ string, c syscall.RawConn) error {
+		var err error
+		if e := c.Control(func(fd uintptr) { err = prepareSocket(fd, nd.LocalAddr != nil, slow) }); e != nil {
+			return e
+		}
+		return err
+	}
+	conn, err := nd.DialContext(ctx, network, addr)
+	if err == nil && (st == nil || !st.secure) { // that of TLS is not over yet
+		d.run.connect.record(d.run.now() - start)
+	}
+	return conn, err
+}
