@@ -34,8 +34,9 @@ type faults struct {
 	drop   func(client int, n int64) bool
 	swap   func(client int, n int64) bool // this event and the next one
 	stall  func(client int, n int64) bool // nothing from this event on
+	end    func(client int, n int64) bool // the response ends before this event
 	delay  func(client int, n int64) time.Duration
-	replay int // events that are sent again after a resumption
+	replay int                  // events that are sent again after a resumption
 	refuse func(client int) int // the status instead of a stream; 0: none
 	header time.Duration        // before the header
 	retry  time.Duration        // of a field of each stream; 0: none
@@ -97,7 +98,9 @@ func (h *hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		n, _ = strconv.ParseInt(id, 10, 64)
 		n = max(0, n-int64(h.replay))
 	}
-	time.Sleep(h.header)
+	if !sleep(r.Context(), h.header) {
+		return
+	}
 	w.Header().Set("Content-Type", "text/event-stream")
 	if h.retry > 0 {
 		fmt.Fprintf(w, "retry: %d\n", h.retry.Milliseconds())
@@ -117,9 +120,14 @@ func (h *hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 				<-r.Context().Done()
 				return
 			}
+			if h.end != nil && h.end(client, n+1) {
+				return
+			}
 			if h.delay != nil {
 				flush()
-				time.Sleep(time.Until(log[n].Add(h.delay(client, n+1))))
+				if !sleep(r.Context(), time.Until(log[n].Add(h.delay(client, n+1)))) {
+					return
+				}
 			}
 			if h.swap != nil && h.swap(client, n+1) {
 				for int64(len(log)) < n+2 {
@@ -143,6 +151,18 @@ func (h *hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		case <-r.Context().Done():
 			return
 		}
+	}
+}
+
+// sleep sleeps, and reports whether the context has not ended.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }
 
@@ -208,8 +228,9 @@ func sentAt(ev sse.Event) (time.Time, bool) {
 type trial struct {
 	load.Config
 	hub      *hub
-	interval time.Duration             // of the events; 0: 100 ms
+	interval time.Duration                  // of the events; 0: 100 ms
 	during   func(s *site, start time.Time) // runs beside the run
+	wrap     func(http.RoundTripper) http.RoundTripper
 }
 
 func (tr trial) run(t *testing.T) (report *load.Report, h *hub) {
@@ -225,6 +246,9 @@ func (tr trial) run(t *testing.T) (report *load.Report, h *hub) {
 		s := newSite(t, h)
 		cfg := tr.Config
 		cfg.URLs, cfg.Transport = []string{siteURL}, s.transport()
+		if tr.wrap != nil {
+			cfg.Transport = tr.wrap(cfg.Transport)
+		}
 		if cfg.Request == nil {
 			cfg.Request = asClient
 		}
