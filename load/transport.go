@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/lastevent/sse/lean"
 )
 
 const (
@@ -18,7 +20,7 @@ const (
 // newTransport returns the transport of a run without one.
 func (r *run) newTransport() http.RoundTripper {
 	d := &dialer{run: r}
-	return &http.Transport{DialContext: d.dial, TLSClientConfig: r.cfg.TLS, DisableKeepAlives: true}
+	return &lean.Transport{DialContext: d.dial, TLSClientConfig: r.cfg.TLS}
 }
 
 // A dialer makes the connections of a run, from its source addresses in turn.
