@@ -14,8 +14,8 @@ const slowRead = 100 * time.Millisecond
 type body struct {
 	io.ReadCloser
 	stream *stream
-	ctx    context.Context         // of the request
-	cancel context.CancelCauseFunc // of ctx; nil if nothing is to be cut
+	ctx    context.Context         // of the request; nil unless the stream is slow
+	cancel context.CancelCauseFunc // of the request; nil if nothing is to be cut
 	killed atomic.Pointer[cohort]  // by kill
 }
 

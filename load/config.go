@@ -134,11 +134,6 @@ func (cfg Config) withDefaults() (Config, error) {
 	if cfg.Topic == nil {
 		cfg.Topic = func(_ int, url string) string { return url }
 	}
-	if cfg.Request == nil {
-		cfg.Request = func(_ int, url string) (*http.Request, error) {
-			return http.NewRequest(http.MethodGet, url, http.NoBody) //nolint:noctx // Run gives it one
-		}
-	}
 	return cfg, nil
 }
 

@@ -6,7 +6,6 @@ import (
 	"math"
 	"math/rand/v2"
 	"net/http"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,7 +21,8 @@ type run struct {
 	transport http.RoundTripper
 	limits    Limits
 
-	streams   []*stream // the first started of them are
+	requests  []*http.Request // without Config.Request: one for each URL
+	streams   []*stream       // the first started of them are
 	started   atomic.Int64
 	streaming sync.WaitGroup // the streams' goroutines
 	following atomic.Int64   // streams that are not over, started or not
@@ -61,6 +61,13 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 	}
 	streams, cancel := context.WithCancelCause(ctx)
 	defer cancel(errOver)
+	for _, url := range cfg.URLs {
+		req, err := http.NewRequestWithContext(streams, http.MethodGet, url, http.NoBody)
+		if err != nil {
+			return nil, err
+		}
+		r.requests = append(r.requests, req)
+	}
 	var helpers sync.WaitGroup
 	helpers.Go(func() { r.clock.run(streams) })
 	t := &ticker{run: r}
@@ -163,7 +170,7 @@ func (r *run) ramp(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		st.Context = ctx
+		st.ctx = ctx
 		r.streaming.Add(1)
 		r.started.Add(1)
 		go st.follow()
@@ -178,27 +185,16 @@ func (r *run) hold(ctx context.Context) error {
 		defer timer.Stop()
 		end = timer.C
 	}
-	var tidy <-chan time.Time
-	if len(r.streams) >= 1000 {
-		// Opening leaves garbage, which would count as the streams' memory.
-		timer := time.NewTimer(time.Second)
-		defer timer.Stop()
-		tidy = timer.C
-	}
-	for {
-		select {
-		case <-tidy:
-			debug.FreeOSMemory()
-		case <-end:
+	select {
+	case <-end:
+		return nil
+	case <-r.allOver:
+		return nil
+	case <-ctx.Done():
+		if r.cfg.Duration == 0 {
 			return nil
-		case <-r.allOver:
-			return nil
-		case <-ctx.Done():
-			if r.cfg.Duration == 0 {
-				return nil
-			}
-			return context.Cause(ctx)
 		}
+		return context.Cause(ctx)
 	}
 }
 

@@ -25,15 +25,18 @@ const (
 	refused
 )
 
-// A stream is one of the streams of a run. One goroutine follows it. It is the context of
-// its requests, by which the dialer knows it, and the RoundTripper that sends them.
+// A stream is one of the streams of a run. One goroutine follows it. It is the RoundTripper that sends
+// its requests.
+//
+// There may be a hundred thousand, so that each byte of one counts. What is waiting for an event is a
+// stack of 4 KiB: see RoundTrip.
 type stream struct {
-	context.Context // the run's
-	run             *run
-	i               int
-	topic           *topic
-	due             time.Duration
-	slow            bool
+	run   *run
+	ctx   context.Context // of all streams; its end is the end of the run
+	i     int
+	topic *topic
+	due   time.Duration
+	slow  bool
 
 	// The stream's goroutine writes these, and the run reads them.
 	state     atomic.Int32
@@ -59,29 +62,15 @@ type stream struct {
 	stalled bool
 }
 
-// streamKey is what a stream is found by in a context.
-type streamKey struct{}
-
-func (st *stream) Value(key any) any {
-	if key == (streamKey{}) {
-		return st
-	}
-	return st.Context.Value(key)
-}
-
 // follow opens the stream, and reads it until it is over.
 func (st *stream) follow() {
-	r := st.run
-	defer r.streaming.Done()
-	url := r.cfg.URLs[st.i%len(r.cfg.URLs)]
-	req, err := r.cfg.Request(st.i, url)
+	defer st.run.streaming.Done()
+	s, err := st.begin()
 	if err != nil {
-		r.failures.count(cause{"the request could not be made", ""}, err)
+		st.run.failures.count(cause{"the request could not be made", ""}, err)
 		st.over(err)
 		return
 	}
-	s := st.client(req.Method).Stream(req.WithContext(st))
-	req = nil
 	for {
 		if err = s.Next(); err != nil {
 			break
@@ -90,6 +79,20 @@ func (st *stream) follow() {
 	}
 	s.Close()
 	st.over(err)
+}
+
+// begin makes the stream's request and client.
+func (st *stream) begin() (*sse.Stream, error) {
+	r := st.run
+	n := st.i % len(r.cfg.URLs)
+	if r.cfg.Request == nil { // package sse does not write to it
+		return st.client(http.MethodGet).Stream(r.requests[n]), nil
+	}
+	req, err := r.cfg.Request(st.i, r.cfg.URLs[n])
+	if err != nil {
+		return nil, err
+	}
+	return st.client(req.Method).Stream(req.WithContext(st.ctx)), nil
 }
 
 // client returns the client of the stream.
@@ -113,15 +116,31 @@ func (st *stream) client(method string) *sse.Client {
 	return &c
 }
 
-// RoundTrip sends a request of the stream.
-func (st *stream) RoundTrip(req *http.Request) (*http.Response, error) {
+// RoundTrip sends a request of the stream, on a goroutine that ends with the response's header: to dial and
+// to read a header takes a deep stack, and a stack that has grown to 8 KiB does not shrink while
+// its goroutine waits for an event.
+func (st *stream) RoundTrip(req *http.Request) (resp *http.Response, err error) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		resp, err = st.send(req)
+	}()
+	<-done
+	return resp, err
+}
+
+func (st *stream) send(req *http.Request) (*http.Response, error) {
 	ctx := req.Context()
 	var cancel context.CancelCauseFunc
 	if len(st.run.cfg.Kill) > 0 {
 		ctx, cancel = context.WithCancelCause(ctx)
 	}
+	// A trace costs memory for as long as the connection lasts, and our dialer needs none for http.
 	if st.secure = req.URL.Scheme == "https"; st.secure || st.run.cfg.Transport != nil {
 		ctx = st.run.traceConnect(ctx)
+	}
+	if st.secure || st.slow {
+		ctx = context.WithValue(ctx, streamKey{}, st)
 	}
 	if ctx != req.Context() {
 		req = req.WithContext(ctx)
@@ -133,14 +152,19 @@ func (st *stream) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 		return resp, err
 	}
-	b := &body{ReadCloser: resp.Body, stream: st, ctx: ctx, cancel: cancel}
+	b := &body{ReadCloser: resp.Body, stream: st, cancel: cancel}
+	if st.slow {
+		b.ctx = ctx
+	}
 	resp.Body = b
 	st.body.Store(b)
 	return resp, nil
 }
 
-// traceConnect measures how long the transport takes to connect. Our dialer does that by itself for
-// http, since a trace costs memory for as long as the connection lasts.
+// streamKey is under what the dialer finds the stream of a request, unless it is an ordinary one.
+type streamKey struct{}
+
+// traceConnect measures how long the transport takes to connect.
 func (r *run) traceConnect(ctx context.Context) context.Context {
 	var start atomic.Int64
 	note := func() {
@@ -199,7 +223,7 @@ func (st *stream) opened(*http.Response) {
 func (st *stream) disconnected(info sse.DisconnectInfo) {
 	r, now := st.run, st.run.now()
 	b := st.body.Swap(nil)
-	if st.Err() != nil { // the run is over
+	if st.ctx.Err() != nil { // the run is over
 		return
 	}
 	if !st.wasOpen {
@@ -230,7 +254,7 @@ func (st *stream) disconnected(info sse.DisconnectInfo) {
 // over notes the end of the stream.
 func (st *stream) over(err error) {
 	r := st.run
-	if st.Err() != nil {
+	if st.ctx.Err() != nil {
 		return
 	}
 	if st.cohort != nil {

@@ -1,6 +1,7 @@
 package load
 
 import (
+	"runtime/debug"
 	"sync"
 	"time"
 )
@@ -12,6 +13,7 @@ type ticker struct {
 	before totals
 	next   int64 // the second that is next
 	over   bool
+	tidied bool // what opening the streams left was given back
 }
 
 // totals are sums over all streams.
@@ -43,6 +45,7 @@ func (t *ticker) tick() {
 	r.skew.expire(now-skewWindow, r.timeline.setSkew)
 	r.storms.settle(now)
 	t.stalls(now)
+	t.tidy()
 	if r.cfg.Progress != nil {
 		// A second that has just ended has events that are not everywhere yet.
 		s.SkewP50, s.SkewP99 = r.skew.lately(now - 2*tick)
@@ -72,6 +75,16 @@ func (t *ticker) snapshot(s Second, now time.Duration, done bool) Snapshot {
 	r := t.run
 	return Snapshot{
 		Second: s, Elapsed: now, Asked: r.cfg.Streams, Opened: int(r.openedOnce.Load()), Lost: int(r.lost.Load()), Done: done,
+	}
+}
+
+// tidy gives back, once, the memory that opening many streams took and holding them does not. It would
+// otherwise count as theirs.
+func (t *ticker) tidy() {
+	r := t.run
+	if started := r.started.Load(); !t.tidied && started == int64(r.cfg.Streams) && started >= 1000 && r.openedOnce.Load() == started {
+		t.tidied = true
+		debug.FreeOSMemory()
 	}
 }
 
