@@ -22,6 +22,7 @@ import (
 
 	"github.com/lastevent/sse"
 	"github.com/lastevent/sse/internal/memnet"
+	"github.com/lastevent/sse/lean"
 )
 
 var (
@@ -39,17 +40,16 @@ func TestChaos(t *testing.T) {
 		seed = binary.LittleEndian.Uint64(b[:])
 	}
 	t.Logf("-chaos.seed %d", seed)
-	for _, http2 := range []bool{false, true} {
-		proto := map[bool]string{false: "HTTP/1.1", true: "HTTP/2"}[http2]
-		in(t, proto+", in a bubble", func(t *testing.T) {
-			if http2 {
+	for _, over := range []string{"HTTP/1.1", "HTTP/2", "lean"} {
+		in(t, over+", in a bubble", func(t *testing.T) {
+			if over == "HTTP/2" {
 				skipHTTP2(t)
 			}
 			l := memnet.Listen()
 			c := newChaos(seed, *chaosCuts)
-			c.run(t, l, l.DialContext, http2)
+			c.run(t, l, l.DialContext, over)
 		})
-		t.Run(proto+", over loopback", func(t *testing.T) {
+		t.Run(over+", over loopback", func(t *testing.T) {
 			t.Parallel()
 			l, err := net.Listen("tcp", "127.0.0.1:0")
 			require.NoError(t, err)
@@ -57,7 +57,7 @@ func TestChaos(t *testing.T) {
 			c.stalls = false // they take their time
 			c.run(t, l, func(ctx context.Context, network, _ string) (net.Conn, error) {
 				return new(net.Dialer).DialContext(ctx, network, l.Addr().String())
-			}, http2)
+			}, over)
 		})
 	}
 }
@@ -98,18 +98,21 @@ func (c *chaos) count(kind string) {
 }
 
 // run follows the stream until all cuts have been made, and a little further.
-func (c *chaos) run(t *testing.T, l net.Listener, dial func(ctx context.Context, network, addr string) (net.Conn, error), http2 bool) {
+func (c *chaos) run(t *testing.T, l net.Listener, dial dialFunc, over string) {
 	protocols := new(http.Protocols)
-	protocols.SetHTTP1(!http2)
-	protocols.SetUnencryptedHTTP2(http2)
+	protocols.SetHTTP1(over != "HTTP/2")
+	protocols.SetUnencryptedHTTP2(over == "HTTP/2")
 	srv := &http.Server{Handler: c, Protocols: protocols, ErrorLog: stdlog.New(io.Discard, "", 0)}
 	defer srv.Close() // also when a check fails: a bubble that cannot end hides what failed
 	go srv.Serve(cuttingListener{l, c})
-	tr := &http.Transport{DialContext: dial, Protocols: protocols}
-	defer tr.CloseIdleConnections()
+	hc := &http.Client{Transport: &http.Transport{DialContext: dial, Protocols: protocols}}
+	if over == "lean" {
+		hc.Transport = &lean.Transport{DialContext: dial}
+	}
+	defer hc.CloseIdleConnections()
 	drops := 0
 	client := sse.Client{
-		HTTPClient:  &http.Client{Transport: tr},
+		HTTPClient:  hc,
 		Reconnect:   sse.Transient,
 		IdleTimeout: 10 * time.Second,
 		// No longer than the server asks for: the default's growth would cost loopback minutes.

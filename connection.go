@@ -176,7 +176,7 @@ func (c *connection) drain() {
 	if method := c.resp.Request.Method; method == http.MethodGet || method == "" {
 		return
 	}
-	c.body.idle, c.body.prompt = 0, false
+	c.body.idle, c.body.sized = 0, false
 	c.timer.Reset(drainTimeout)
 	_, _ = io.CopyN(io.Discard, c.body, maxDrain)
 }
@@ -187,8 +187,8 @@ type body struct {
 	io.ReadCloser
 	timer  *time.Timer
 	idle   time.Duration // for a Read to wait for a byte, before the timer goes off; 0: any
-	prompt bool          // the stream is open: what has arrived is to be delivered at once
-	size   readSize      // of each read, if prompt
+	sized  bool          // what has arrived is to be delivered at once, by reads of the right size
+	size   readSize      // of each read, if sized
 	once   sync.Once
 	closed chan struct{} // closed when ReadCloser has been
 	err    error         // of its Close
@@ -201,7 +201,7 @@ func (b *body) Read(p []byte) (int, error) {
 		b.timer.Reset(b.idle)
 		defer b.timer.Stop()
 	}
-	if !b.prompt {
+	if !b.sized {
 		return b.ReadCloser.Read(p)
 	}
 	p = p[:min(len(p), b.size.limit())]

@@ -1,10 +1,12 @@
 package sse_test
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"io"
 	"iter"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -21,7 +23,18 @@ import (
 
 	"github.com/lastevent/sse"
 	"github.com/lastevent/sse/internal/memnet"
+	"github.com/lastevent/sse/lean"
 )
+
+var overLean = flag.Bool("lean", false, "have the tests use package lean in place of net/http's transport, except for those that need the latter")
+
+// netHTTP returns the transport of a server's client, for a test that needs net/http's.
+func (s *server) netHTTP(t testing.TB) *http.Transport {
+	if *overLean {
+		t.Skip("this test needs net/http's transport")
+	}
+	return s.client.Transport.(*http.Transport)
+}
 
 // A server is net/http's, on an in-memory network.
 type server struct {
@@ -67,10 +80,12 @@ func serveAll(t testing.TB, handler func(w http.ResponseWriter, r *http.Request,
 		handler(w, r, n)
 	})}
 	go srv.Serve(s)
-	tr := &http.Transport{DialContext: s.DialContext}
-	s.client = &http.Client{Transport: tr}
+	s.client = &http.Client{Transport: &http.Transport{DialContext: s.DialContext}}
+	if *overLean {
+		s.client.Transport = http1["lean"](s.DialContext)
+	}
 	t.Cleanup(func() {
-		tr.CloseIdleConnections()
+		s.client.CloseIdleConnections()
 		srv.Close()
 	})
 	return s
@@ -89,7 +104,7 @@ func (s *server) useHTTP2(t testing.TB) {
 	skipHTTP2(t)
 	protocols := new(http.Protocols)
 	protocols.SetUnencryptedHTTP2(true)
-	s.client.Transport.(*http.Transport).Protocols = protocols
+	s.netHTTP(t).Protocols = protocols
 }
 
 // lastEventIDs returns the header of each request, "-" where there was none.
@@ -116,6 +131,23 @@ func (s *server) waits() []time.Duration {
 		waits = append(waits, s.requests[i].at-s.requests[i-1].at)
 	}
 	return waits
+}
+
+type dialFunc = func(ctx context.Context, network, addr string) (net.Conn, error)
+
+// http1 are the transports for HTTP/1.1.
+var http1 = map[string]func(dialFunc) http.RoundTripper{
+	"net/http": func(dial dialFunc) http.RoundTripper {
+		return &http.Transport{DialContext: dial, DisableKeepAlives: true}
+	},
+	"lean": func(dial dialFunc) http.RoundTripper { return &lean.Transport{DialContext: dial} },
+}
+
+// overBoth runs a test over each of them, in bubbles.
+func overBoth(t *testing.T, name string, f func(t *testing.T, transport func(dialFunc) http.RoundTripper)) {
+	for over, transport := range http1 {
+		in(t, strings.TrimPrefix(name+", "+over, ", "), func(t *testing.T) { f(t, transport) })
+	}
 }
 
 // send opens an event stream and sends text.

@@ -28,7 +28,7 @@ import (
 var flatMiB = flag.Int("flat", 64, "MiB of events that TestFlatHeap reads")
 
 // serveRaw has each connection answered by what respond writes to it, until it returns.
-func serveRaw(t *testing.T, respond func(n int, conn net.Conn)) *http.Client {
+func serveRaw(t *testing.T, transport func(dialFunc) http.RoundTripper, respond func(n int, conn net.Conn)) *http.Client {
 	l := memnet.Listen()
 	var serving sync.WaitGroup
 	t.Cleanup(func() {
@@ -49,7 +49,7 @@ func serveRaw(t *testing.T, respond func(n int, conn net.Conn)) *http.Client {
 			})
 		}
 	})
-	return &http.Client{Transport: &http.Transport{DialContext: l.DialContext, DisableKeepAlives: true}}
+	return &http.Client{Transport: transport(l.DialContext)}
 }
 
 const noMore = "HTTP/1.1 204 No Content\r\n\r\n"
@@ -62,10 +62,10 @@ func TestHostileResponses(t *testing.T) {
 	refusals := map[string]bool{"status-zero": true, "switches-protocols": true, "header-with-a-nul": false}
 	for _, file := range files {
 		name := strings.TrimSuffix(filepath.Base(file), ".http")
-		in(t, name, func(t *testing.T) {
+		overBoth(t, name, func(t *testing.T, transport func(dialFunc) http.RoundTripper) {
 			response, err := os.ReadFile(file)
 			require.NoError(t, err)
-			hc := serveRaw(t, func(n int, conn net.Conn) {
+			hc := serveRaw(t, transport, func(n int, conn net.Conn) {
 				if n > 0 {
 					_, _ = io.WriteString(conn, noMore)
 					return
@@ -90,11 +90,12 @@ func TestHostileResponses(t *testing.T) {
 	}
 }
 
-// TestEndlessHeader: net/http gives a header up at ten megabytes; we say so, and go on.
+// TestEndlessHeader: net/http gives a header up at ten megabytes, and lean at 256 KiB; we say
+// so, and go on.
 func TestEndlessHeader(t *testing.T) {
-	in(t, "", func(t *testing.T) {
+	overBoth(t, "", func(t *testing.T, transport func(dialFunc) http.RoundTripper) {
 		var sent atomic.Int64
-		hc := serveRaw(t, func(n int, conn net.Conn) {
+		hc := serveRaw(t, transport, func(n int, conn net.Conn) {
 			if n > 0 {
 				_, _ = io.WriteString(conn, noMore)
 				return
@@ -122,8 +123,8 @@ func TestGzipBomb(t *testing.T) {
 		_, _ = z.Write(make([]byte, 1<<20))
 	}
 	require.NoError(t, z.Close())
-	in(t, "", func(t *testing.T) {
-		hc := serveRaw(t, func(_ int, conn net.Conn) {
+	overBoth(t, "", func(t *testing.T, transport func(dialFunc) http.RoundTripper) {
+		hc := serveRaw(t, transport, func(_ int, conn net.Conn) {
 			_, _ = fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Encoding: gzip\r\n\r\n%s", bomb.String())
 		})
 		before := allocated()
@@ -179,8 +180,8 @@ func TestHugeID(t *testing.T) {
 // TestByteAMinute: a server that sends just enough not to be silent. The line that it
 // never ends is given up at the limit, and the context ends the stream before.
 func TestByteAMinute(t *testing.T) {
-	in(t, "", func(t *testing.T) {
-		hc := serveRaw(t, func(_ int, conn net.Conn) {
+	overBoth(t, "", func(t *testing.T, transport func(dialFunc) http.RoundTripper) {
+		hc := serveRaw(t, transport, func(_ int, conn net.Conn) {
 			_, err := io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: ")
 			for err == nil {
 				time.Sleep(time.Minute)
@@ -206,8 +207,8 @@ func TestByteAMinute(t *testing.T) {
 func TestFlatHeap(t *testing.T) {
 	event := "id: 12345\nevent: change\ndata: " + strings.Repeat("x", 1000) + "\n\n"
 	perMiB := 1 << 20 / len(event)
-	in(t, "", func(t *testing.T) {
-		hc := serveRaw(t, func(_ int, conn net.Conn) {
+	overBoth(t, "", func(t *testing.T, transport func(dialFunc) http.RoundTripper) {
+		hc := serveRaw(t, transport, func(_ int, conn net.Conn) {
 			_, err := io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
 			mib := strings.Repeat(event, perMiB)
 			for err == nil {

@@ -109,8 +109,8 @@ type mortals struct {
 	conns []*mortal
 }
 
-func (m *mortals) of(s *server) *mortals {
-	s.client.Transport.(*http.Transport).DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+func (m *mortals) of(t testing.TB, s *server) *mortals {
+	s.netHTTP(t).DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
 		conn, err := s.DialContext(ctx, network, addr)
 		if err != nil {
 			return nil, err
@@ -155,7 +155,7 @@ func TestHTTP2DeadConnection(t *testing.T) {
 				}
 			})
 			s.useHTTP2(t)
-			m := new(mortals).of(s)
+			m := new(mortals).of(t, s)
 			ctx, cancel := context.WithCancel(t.Context())
 			var wg sync.WaitGroup
 			var events, attempts atomic.Int64
@@ -203,7 +203,7 @@ func TestHTTP2Quiet(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := serveAll(t, func(w http.ResponseWriter, r *http.Request, _ int) { hold("")(w, r) })
 		s.useHTTP2(t)
-		m := new(mortals).of(s)
+		m := new(mortals).of(t, s)
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 		defer cancel()
 		c := sse.Client{HTTPClient: s.client, IdleTimeout: time.Second}
@@ -225,7 +225,7 @@ func TestHTTP2Quiet(t *testing.T) {
 func onDeadConnection(t *testing.T) (s *server, m *mortals, cancel func()) {
 	s = serve(t, hold("data:0\n\n"), stream("data:1\n\n"))
 	s.useHTTP2(t)
-	m = new(mortals).of(s)
+	m = new(mortals).of(t, s)
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
 		_, _ = all(t, (&sse.Client{HTTPClient: s.client}).Get(ctx, "http://memnet/"))
@@ -267,7 +267,7 @@ func TestAnyOtherEndClearsSilence(t *testing.T) {
 	in(t, "HTTP/2 keeps its connection", func(t *testing.T) {
 		s := serve(t, hold("data:1\n\n"), stream("data:2\n\n"), silent, stream("data:3\n\n"))
 		s.useHTTP2(t)
-		m := new(mortals).of(s)
+		m := new(mortals).of(t, s)
 		tr := record()
 		c := sse.Client{HTTPClient: s.client, IdleTimeout: time.Minute, Reconnect: sse.Transient, Trace: tr.trace()}
 		got, err := all(t, c.Get(t.Context(), "http://memnet/"))
@@ -358,7 +358,7 @@ func TestHTTP2LeavingClosesNothing(t *testing.T) {
 			}
 		})
 		s.useHTTP2(t)
-		m.of(s)
+		m.of(t, s)
 		ctx, cancel := context.WithCancel(t.Context())
 		lively := record()
 		var wg sync.WaitGroup

@@ -56,14 +56,15 @@ func reachable(ue *url.Error) bool {
 	return err == nil && u.Host != "" && (u.Scheme == "http" || u.Scheme == "https")
 }
 
-// sendable reports whether err is not one of those with which net/http rejects a request
-// before it is sent. They have no types, only texts; TestNeverSent shows that these are
-// net/http's.
+// sendable reports whether err is not one of those with which net/http and package lean
+// reject a request before it is sent. They have no types, only texts; TestNeverSent shows
+// that these are theirs.
 func sendable(err error) bool {
 	text := err.Error()
 	for _, begin := range [...]string{
 		"net/http: invalid header ", "net/http: invalid trailer ", "net/http: invalid method ",
 		"http: nil Request.", "http: Request.", "http: ContentLength=",
+		"lean: invalid ",
 		"http2: invalid ", "http2: request header list larger than ", "http2: request body larger than ",
 	} {
 		if strings.HasPrefix(text, begin) {

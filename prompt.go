@@ -14,6 +14,10 @@ import "time"
 // never waits for more than an event needs. Larger reads are tried again after some bytes,
 // and less and less often if they wait again.
 
+// A body whose Read returns what has arrived says so by a method PromptReads. That of package
+// lean has it: such a body is read as it is.
+type promptReader interface{ PromptReads() }
+
 const (
 	firstRead = 4 << 10  // bytes of the first reads of a connection; they double while they come back full,
 	tryRead   = 256      // and so they do from here after a sign

@@ -119,7 +119,7 @@ func TestErrorsCarryNoPassword(t *testing.T) {
 			s := serve(t, test.handler, test.handler, test.handler, test.handler, test.handler, test.handler,
 				test.handler, test.handler, test.handler, test.handler, test.handler)
 			if strings.Contains(name, "port") {
-				s.client.Transport.(*http.Transport).DialContext = nil // net's own looks at the port
+				s.netHTTP(t).DialContext = nil // net's own looks at the port
 			}
 			_, err := all(t, (&sse.Client{HTTPClient: s.client}).Get(t.Context(), test.url))
 			require.Error(t, err)

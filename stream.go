@@ -162,7 +162,8 @@ func (s *Stream) connect() error {
 		return err
 	}
 	s.opened, s.resp = true, c.resp
-	c.body.idle, c.body.prompt = s.client.IdleTimeout, true
+	_, prompt := c.body.ReadCloser.(promptReader)
+	c.body.idle, c.body.sized = s.client.IdleTimeout, !prompt
 	s.parser.Reset(c.resp.Body)
 	c.openedAt, c.openedID = time.Now(), s.parser.LastEventID()
 	if s.trace.Open != nil {

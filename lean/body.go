@@ -105,6 +105,10 @@ func (b *body) end(err error) error {
 	return err
 }
 
+// PromptReads tells a reader that cares, as package sse does, that a large Read holds back
+// nothing that has arrived. Over net/http, it may.
+func (b *body) PromptReads() {}
+
 // Close closes the connection, and ends a Read that is waiting. It may be called from any
 // goroutine.
 func (b *body) Close() error {

@@ -47,7 +47,7 @@ const (
 // Its limits are those of net/http. It keeps no bytes but those of a trailer.
 type chunks struct {
 	part    chunkPart
-	left    uint64 // of the chunk: its size, as far as it was read, and then bytes of data
+	left    uint64 // of the chunk: the digits of its size so far, and then bytes of data
 	digits  int    // of the size
 	line    int    // bytes of the chunk's line
 	excess  int64  // bytes of lines, beyond the fair ones

@@ -2,6 +2,7 @@ package lean
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
 	"os"
@@ -13,8 +14,9 @@ import (
 // end of the request's context, by the caller, and by a request body that fails: the first
 // of these is what the others are told.
 type conn struct {
-	net.Conn          // what is read and written: raw, or TLS over it
-	raw      net.Conn // what is closed: TLS would write an alert first, and wait for a peer that does not read
+	net.Conn           // what is read and written: raw, or TLS over it
+	tls      *tls.Conn // that TLS, or nil
+	raw      net.Conn  // what is closed: TLS would write an alert first, and wait for a peer that does not read
 	ctx      context.Context
 	stop     func() bool // ends the watch over ctx; nil if ctx cannot end
 

@@ -50,7 +50,7 @@ func (t *Transport) tunnel(c *conn, proxy *url.URL, target string) error {
 	var resp *http.Response
 	err := c.within(proxyTimeout, "CONNECT", func() (err error) {
 		if err = req.Write(c); err == nil {
-			resp, _, err = readHead(c, req, t.maxHeader())
+			resp, _, err = readHead(&headReader{conn: c, left: t.maxHeader()}, req)
 		}
 		return err
 	})

@@ -16,20 +16,19 @@ import (
 const (
 	maxInformational = 100 // responses before the final one
 	maxQuoted        = 200 // bytes of a server's in an error
+	maxEmptyReads    = 100 // consecutive ones, before io.ErrNoProgress
 )
+
+var errNoResponse = fmt.Errorf("lean: the server closed the connection without a response: %w", io.ErrUnexpectedEOF)
 
 var readers = sync.Pool{New: func() any { return bufio.NewReader(nil) }}
 
 // readHead reads the head of the response to req, and returns what it read after it. The
 // response has no body yet.
-func readHead(c *conn, req *http.Request, limit int64) (resp *http.Response, rest []byte, err error) {
+func readHead(r *headReader, req *http.Request) (resp *http.Response, rest []byte, err error) {
 	trace := httptrace.ContextClientTrace(req.Context())
-	r := &headReader{conn: c, left: limit}
-	// No buffer is held while a server takes its time.
+	limit := r.left
 	if err := r.await(); err != nil {
-		if err == io.EOF {
-			err = fmt.Errorf("lean: the server closed the connection without a response: %w", io.ErrUnexpectedEOF)
-		}
 		return nil, nil, err
 	}
 	if trace != nil && trace.GotFirstResponseByte != nil {
@@ -76,22 +75,35 @@ func readHead(c *conn, req *http.Request, limit int64) (resp *http.Response, res
 // A headReader reads a response's head from the connection, up to a limit.
 type headReader struct {
 	conn     *conn
-	first    [1]byte
-	pending  bool // first has not been read from it
-	left     int64
+	left     int64 // bytes
 	exceeded bool
-	err      error // of the connection
+	err      error   // of the connection
+	first    [1]byte // read by await,
+	state    firstByte
 }
 
-// await waits for the first byte.
+type firstByte uint8 // of a response:
+
+const (
+	awaited firstByte = iota
+	arrived
+	taken // by Read
+)
+
+// await waits for the first byte, if that has not arrived yet. No buffer is held while a
+// server takes its time.
 func (r *headReader) await() error {
-	for range 100 {
-		n, err := r.conn.Read(r.first[:])
-		if n > 0 {
-			r.pending, r.err = true, err
+	for range maxEmptyReads {
+		if r.state != awaited {
 			return nil
 		}
-		if err != nil {
+		n, err := r.conn.Read(r.first[:])
+		switch {
+		case n > 0:
+			r.state, r.err = arrived, err
+		case err == io.EOF:
+			return errNoResponse
+		case err != nil:
 			return err
 		}
 	}
@@ -100,8 +112,8 @@ func (r *headReader) await() error {
 
 func (r *headReader) Read(p []byte) (n int, err error) {
 	switch {
-	case r.pending:
-		r.pending = false
+	case r.state == arrived:
+		r.state = taken
 		n = copy(p, r.first[:])
 		r.left -= int64(n)
 		return n, nil

@@ -74,57 +74,94 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		closeBody(req)
 		return nil, err
 	}
-	c, out, err := t.connect(req)
+	o, err := t.open(req)
 	if err != nil {
-		closeBody(req)
-		if req.Context().Err() != nil {
-			err = context.Cause(req.Context())
-		}
 		return nil, err
 	}
-	resp, err := t.exchange(c, out)
+	head := &headReader{conn: o.conn, left: t.maxHeader()}
+	if o.conn.tls == nil {
+		err = head.await()
+	}
+	var resp *http.Response
+	if err == nil {
+		resp, err = o.receive(head)
+	}
 	if err != nil {
-		err = c.cause(err)
-		c.close(err)
+		err = o.conn.cause(err)
+		o.conn.close(err)
 		return nil, err
 	}
 	resp.Request = req
 	return resp, nil
 }
 
-// exchange writes the request and reads the head of the response.
-func (t *Transport) exchange(c *conn, out outgoing) (*http.Response, error) {
-	write := func() error {
-		if err := out.write(c); err != nil {
-			return err
+// An exchange is one request and its response, on a connection.
+type exchange struct {
+	conn *conn
+	req  outgoing
+	err  error // of opening it
+}
+
+// The goroutine that calls RoundTrip is the one that reads the stream, and its stack stays
+// as large as it ever was: the runtime makes a stack smaller only while less than a quarter
+// of it is in use. So everything that needs much of it runs on goroutines that end: open
+// and receive. A stack of 4 KiB is then enough, of which http.Client takes half.
+
+// open connects, and writes the request. It does not wait for the end of the request's body.
+func (t *Transport) open(req *http.Request) (*exchange, error) {
+	opened := make(chan *exchange, 1)
+	go func() {
+		o := new(exchange)
+		o.conn, o.req, o.err = t.connect(req)
+		if o.err != nil {
+			closeBody(req)
+			opened <- o
+			return
 		}
-		c.awaitHeader(t.ResponseHeaderTimeout)
-		return nil
-	}
-	if !out.hasBody() {
-		if err := write(); err != nil {
-			return nil, err
+		withBody := o.req.hasBody()
+		if withBody {
+			opened <- o
 		}
-	} else {
-		go func() {
-			if err := write(); err != nil {
-				c.close(c.cause(err))
-			}
-		}()
+		if err := o.req.write(o.conn); err != nil {
+			o.conn.close(o.conn.cause(err)) // which ends the wait for the response
+		} else {
+			o.conn.awaitHeader(t.ResponseHeaderTimeout)
+		}
+		if !withBody {
+			opened <- o
+		}
+	}()
+	select {
+	case o := <-opened:
+		if o.err != nil && req.Context().Err() != nil {
+			return nil, context.Cause(req.Context())
+		}
+		return o, o.err
+	case <-req.Context().Done(): // which also closes a connection that is made late
+		return nil, context.Cause(req.Context())
 	}
-	resp, rest, err := readHead(c, out.Request, t.maxHeader())
-	if err != nil {
-		return nil, err
-	}
-	if err := c.gotHeader(); err != nil {
-		return nil, err
-	}
-	if s, ok := c.Conn.(*tls.Conn); ok {
-		state := s.ConnectionState()
-		resp.TLS = &state
-	}
-	c.takeBody(resp, rest)
-	return resp, nil
+}
+
+// receive receives the response, up to its body.
+func (o *exchange) receive(head *headReader) (resp *http.Response, err error) {
+	received := make(chan struct{})
+	go func() {
+		defer close(received)
+		var rest []byte
+		if resp, rest, err = readHead(head, o.req.Request); err != nil {
+			return
+		}
+		if err = o.conn.gotHeader(); err != nil {
+			return
+		}
+		if s := o.conn.tls; s != nil {
+			state := s.ConnectionState()
+			resp.TLS = &state
+		}
+		o.conn.takeBody(resp, rest)
+	}()
+	<-received
+	return resp, err
 }
 
 func (t *Transport) maxHeader() int64 {
@@ -268,7 +305,7 @@ func (t *Transport) handshake(c *conn, addr string) error {
 	if err != nil {
 		return err
 	}
-	c.Conn = s
+	c.Conn, c.tls = s, s
 	return nil
 }
 
