@@ -28,8 +28,8 @@ const (
 // A stream is one of the streams of a run. One goroutine follows it. It is the RoundTripper that sends
 // its requests.
 //
-// There may be a hundred thousand, so that each byte of one counts. What is waiting for an event is a
-// stack of 4 KiB: see RoundTrip.
+// There may be a hundred thousand, so that each byte of one counts. What runs before a stream waits for its next
+// event must do with a stack of 4 KiB, since one that has grown to 8 does not shrink while it waits.
 type stream struct {
 	run   *run
 	ctx   context.Context // of all streams; its end is the end of the run
@@ -116,20 +116,8 @@ func (st *stream) client(method string) *sse.Client {
 	return &c
 }
 
-// RoundTrip sends a request of the stream, on a goroutine that ends with the response's header: to dial and
-// to read a header takes a deep stack, and a stack that has grown to 8 KiB does not shrink while
-// its goroutine waits for an event.
-func (st *stream) RoundTrip(req *http.Request) (resp *http.Response, err error) {
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		resp, err = st.send(req)
-	}()
-	<-done
-	return resp, err
-}
-
-func (st *stream) send(req *http.Request) (*http.Response, error) {
+// RoundTrip sends a request of the stream.
+func (st *stream) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx := req.Context()
 	var cancel context.CancelCauseFunc
 	if len(st.run.cfg.Kill) > 0 {
