@@ -55,7 +55,7 @@ func TestDrops(t *testing.T) {
 	assert.EqualValues(t, 10*5, r.Sequence.Missing) // that of 600 is not missed yet: no later one was sent
 	assert.Equal(t, 10, r.Sequence.Streams)
 	assert.Len(t, r.Sequence.Examples, 4)
-	assert.Contains(t, r.Sequence.Examples[0], "stream 0 read 101 after 99")
+	assert.Contains(t, r.Sequence.Examples[0], "0 read 101 after 99")
 	blameless(t, r, "missing", "streams", "examples")
 }
 

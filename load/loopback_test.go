@@ -56,7 +56,7 @@ func TestLoopback(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, streams, r.Streams.Opened)
 	assert.Equal(t, streams, r.Streams.Held)
-	assert.Equal(t, 1, r.Sequence.Stalled)
+	assert.Equal(t, 1, r.Sequence.Stalled, "%q %s", r.Sequence.Examples, r.Client.Bottleneck)
 	// Ten clients miss one in 20 of what they read, which began and ended somewhere between two of those.
 	published := float64(h.published())
 	assert.InDelta(t, 10*published/20, r.Sequence.Missing, 15)
