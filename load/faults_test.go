@@ -196,8 +196,8 @@ func busiest(times []time.Duration, at time.Duration) (most int64) {
 	return most
 }
 
-// TestRestart: the server restarts, and is away for two seconds. What the report says of the storm is compared with
-// what the transport saw.
+// TestRestart: the server restarts, and is away for two seconds. The storm in the report is compared with what the
+// transport saw.
 func TestRestart(t *testing.T) {
 	t.Parallel()
 	for name, client := range map[string]load.Config{"sse": {}, "browser": {Client: load.Browser()}} {
