@@ -7,15 +7,11 @@ import (
 	"net/netip"
 	"sync/atomic"
 	"syscall"
-	"time"
 
 	"github.com/lastevent/sse/lean"
 )
 
-const (
-	dialTimeout = 30 * time.Second
-	slowBuffer  = 4 << 10 // bytes that the kernel takes for a slow stream before the server has to wait
-)
+const slowBuffer = 4 << 10 // bytes that the kernel takes for a slow stream before the server has to wait
 
 // newTransport returns the transport of a run without one.
 func (r *run) newTransport() http.RoundTripper {
@@ -36,7 +32,7 @@ type dialer struct {
 
 func (d *dialer) dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	start := d.run.now()
-	nd := net.Dialer{Timeout: dialTimeout}
+	var nd net.Dialer // OpenIn limits the time
 	how, _ := ctx.Value(dialingKey{}).(dialing)
 	if sources := d.run.cfg.Sources; len(sources) > 0 {
 		nd.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(sources[(d.next.Add(1)-1)%uint64(len(sources))], 0))
