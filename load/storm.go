@@ -81,7 +81,7 @@ func (s *storms) drop(now time.Duration, open int) *cohort {
 			dropped += c.drops
 		}
 	}
-	if dropped >= max(s.least, (open+dropped)/stormPart) && len(s.all) < maxStorms {
+	if dropped >= s.least && dropped*stormPart >= open+dropped && len(s.all) < maxStorms {
 		for _, c := range s.recent {
 			if c.storm != nil {
 				continue

@@ -7,6 +7,9 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -119,4 +122,27 @@ func (p *Program) Kill() {
 	_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
 	<-p.done
 	p.cmd = nil
+}
+
+// Memory returns the resident memory of the program and all that it has started, in bytes.
+func (p *Program) Memory(t testing.TB) (sum int64) {
+	t.Helper()
+	stats, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil || len(stats) == 0 {
+		t.Skip("the memory of a process is read from /proc")
+	}
+	for _, file := range stats {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			continue // it has ended
+		}
+		// The name, in parentheses, may have anything in it. After it come the state, the parent, the group; and
+		// the resident pages in place 22.
+		fields := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
+		if len(fields) > 21 && fields[2] == strconv.Itoa(p.cmd.Process.Pid) {
+			pages, _ := strconv.ParseInt(fields[21], 10, 64)
+			sum += pages * int64(os.Getpagesize())
+		}
+	}
+	return sum
 }
