@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -148,23 +149,32 @@ func (d *demo) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// introduction says what is to come.
 func (d *demo) introduction(o *options) string {
-	return fmt.Sprintf("A server at %s publishes %d events a second to %s.\nAfter %s it restarts, which takes %s. The run takes %s.\n\n",
-		d.url, time.Second/d.plan.every, report.Plural(o.streams, "stream"), d.plan.restart, d.plan.down, d.plan.ramp+d.plan.hold)
+	return lines("A server at %s publishes %d events a second to %s. After %s it restarts, which takes %s. The run takes %s.", d.url,
+		time.Second/d.plan.every, report.Plural(o.streams, "stream"), report.Time(d.plan.restart), report.Time(d.plan.down), report.Time(d.plan.ramp+d.plan.hold)) + "\n"
 }
 
 // correct removes what would be misread: the memory of this process is also that of its server.
 func (*demo) correct(r *load.Report) { r.Client.BytesPerStream = 0 }
 
 // summary says in words what the table shows.
-func (d *demo) summary(r *load.Report) string {
+func (*demo) summary(o *options, r *load.Report) string {
 	if len(r.Storms) == 0 {
-		return "\nThe run ended before the server restarted.\n"
+		return "\n" + lines("The run ended before the server restarted.")
 	}
 	s, q := &r.Storms[0], &r.Sequence
-	text := fmt.Sprintf("\nWhat this shows: the restart dropped %s. Half of them were open again after\n%s, and 99 %% after %s; the busiest 100 ms had %s.\n",
+	text := "\n" + lines("What this shows: the restart dropped %s. Half of them were open again after %s, and 99 %% after %s. The busiest 100 ms had %s.",
 		report.Plural(s.Dropped, "stream"), report.Time(s.Back50), report.Time(s.Back99), report.Plural(s.Busiest, "attempt"))
-	text += fmt.Sprintf("Of %s events on all streams, %s are missing and %s came twice, since each stream\nasked for what it had missed by Last-Event-ID, and the server replayed it.\n",
+	text += lines("Of %s events on all streams, %s are missing and %s came twice: each stream asked by Last-Event-ID for what it had missed, and the server replayed it.",
 		report.Count(q.Numbered), report.Count(q.Missing), report.Count(q.Repeated))
-	return report.Spaces(text) + "\nBeside it, try sseload -demo -backoff browser: all streams return in the same instant.\n"
+	if o.backoff == "browser" {
+		return text + lines("Each stream waited for three seconds, as a browser does, so that all of them returned in the same instant. Compare -backoff sse.")
+	}
+	return text + lines("Each stream waited for a random time. Compare -backoff browser, by which all of them return in the same instant.")
+}
+
+// lines formats text for a terminal of 80 columns.
+func lines(format string, args ...any) string {
+	return report.Spaces(strings.Join(report.Wrap(fmt.Sprintf(format, args...), 79), "\n")) + "\n"
 }

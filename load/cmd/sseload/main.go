@@ -185,7 +185,7 @@ func (cmd *command) show(o *options, r *load.Report, results []assertion.Result,
 		return err
 	}
 	if d != nil {
-		fmt.Fprint(cmd.stdout, d.summary(r))
+		fmt.Fprint(cmd.stdout, d.summary(o, r))
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"math"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/lastevent/sse/load"
@@ -41,13 +42,19 @@ func Compare(w io.Writer, nameA string, a *load.Report, nameB string, b *load.Re
 	for i := range min(len(a.Storms), len(b.Storms), 5) {
 		c.storm(i, &a.Storms[i], &b.Storms[i])
 	}
-	c.row("memory for each stream", float64(a.Client.BytesPerStream), float64(b.Client.BytesPerStream), func(v float64) string { return Memory(int64(v)) })
+	c.row("memory for each stream", float64(a.Client.BytesPerStream), float64(b.Client.BytesPerStream), func(v float64) string {
+		if v == 0 {
+			return "–"
+		}
+		return Memory(int64(v))
+	})
 	for _, r := range []struct {
 		name string
 		*load.Report
 	}{{"A", a}, {"B", b}} {
 		if r.Client.Bottleneck != "" {
-			fmt.Fprintf(c, "\nIn %s, sseload was the bottleneck:\n%s\n", r.name, Clip(Visible(r.Client.Bottleneck), 300))
+			text := "In " + r.name + ", sseload was the bottleneck: " + Clip(Visible(r.Client.Bottleneck), 400)
+			fmt.Fprintf(c, "\n%s\n", strings.Join(Wrap(text, tableWidth), "\n"))
 		}
 	}
 	_, err := io.WriteString(w, Spaces(c.String()))

@@ -86,15 +86,15 @@ func percentileFigure(r *load.Report) *figure {
 	return f.draw(axes{x: percentileTicks, y: timeDecades, maxX: max(longest, 1), minY: least - room, maxY: greatest + room, height: 250})
 }
 
-// percentiles returns a distribution as points: how many nines, and the logarithm of the time.
+// percentiles returns a distribution as points: how many nines, and the logarithm of the time. The least times
+// are left out, since one that is nearly nothing would stretch the axis: of each event, one stream is not late.
 func percentiles(d *load.Distribution) (xys plotter.XYs) {
 	add := func(part float64, t time.Duration) {
-		xys = append(xys, plotter.XY{X: -math.Log10(1 - part), Y: math.Log10(max(float64(t), 1))})
+		xys = append(xys, plotter.XY{X: -math.Log10(1 - part), Y: math.Log10(max(float64(t), float64(time.Microsecond)))})
 	}
 	last := 1 - 1/float64(max(d.Count, 2)) // the largest time is beyond this part of them
 	h, err := hdrhistogram.Decode([]byte(d.HDR))
 	if err != nil {
-		add(0, d.Min)
 		for _, k := range []struct {
 			part float64
 			t    time.Duration
@@ -105,7 +105,7 @@ func percentiles(d *load.Distribution) (xys plotter.XYs) {
 		}
 	} else {
 		const perNine = 24
-		for i := 0; ; i++ {
+		for i := 1; ; i++ {
 			part := 1 - math.Pow(10, -float64(i)/perNine)
 			if part >= last {
 				break
@@ -167,7 +167,9 @@ func stormFigures(s *load.Storm) (back, attempts *figure) {
 	if n == 0 || s.Dropped == 0 {
 		return nil, nil
 	}
-	x := func(i int) float64 { return float64(i) / 10 }
+	// The first 100 ms are those in which the storm began.
+	const bin = 100 * time.Millisecond
+	x := func(i int) float64 { return max(0, time.Duration(i)*bin-s.At%bin).Seconds() }
 	var tries, backs plotter.XYs
 	sum := int64(0)
 	backs = append(backs, plotter.XY{})

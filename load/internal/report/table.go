@@ -6,7 +6,6 @@ import (
 	"io"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/lastevent/sse/load"
 	"github.com/lastevent/sse/load/internal/assertion"
@@ -36,24 +35,12 @@ func Table(w io.Writer, r *load.Report, results []assertion.Result) error {
 
 type table struct{ bytes.Buffer }
 
-// row writes text after a label, and breaks it at spaces: what is too long continues on further
-// lines.
+// row writes text after a label.
 func (t *table) row(label, format string, args ...any) {
-	prefix := fmt.Sprintf("%-*s", indent, label)
-	line := prefix
-	for _, word := range strings.Split(Visible(fmt.Sprintf(format, args...)), " ") {
-		word = Clip(word, tableWidth-indent)
-		if line != prefix && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > tableWidth {
-			fmt.Fprintln(t, line)
-			prefix = strings.Repeat(" ", indent)
-			line = prefix
-		}
-		if line != prefix {
-			line += " "
-		}
-		line += word
+	for _, line := range Wrap(Visible(fmt.Sprintf(format, args...)), tableWidth-indent) {
+		fmt.Fprintln(t, strings.TrimRight(fmt.Sprintf("%-*s%s", indent, label, line), " "))
+		label = ""
 	}
-	fmt.Fprintln(t, strings.TrimRight(line, " "))
 }
 
 func (t *table) gap() { fmt.Fprintln(t) }

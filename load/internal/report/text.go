@@ -169,3 +169,22 @@ const nbsp = "\u00a0"
 
 // Spaces returns text for a terminal, with plain spaces between numbers and their units.
 func Spaces(text string) string { return strings.ReplaceAll(text, nbsp, " ") }
+
+// Wrap breaks text at spaces, so that no line has more than n characters. A longer word is cut.
+func Wrap(text string, n int) (lines []string) {
+	line, width := "", 0
+	for i, word := range strings.Split(text, " ") {
+		word = Clip(word, n)
+		length := utf8.RuneCountInString(word)
+		switch {
+		case i == 0:
+			line, width = word, length
+		case width+1+length > n:
+			lines = append(lines, line)
+			line, width = word, length
+		default:
+			line, width = line+" "+word, width+1+length
+		}
+	}
+	return append(lines, line)
+}

@@ -112,9 +112,9 @@ func timeLabel(ns float64) string {
 
 // percentileTicks are those of a number of nines.
 func percentileTicks(least, greatest float64, most int) (found []plot.Tick) {
-	names := []string{"p0", "p90", "p99", "p99.9", "p99.99", "p99.999", "p99.9999", "p99.99999", "p99.999999"}
+	names := []string{"", "p90", "p99", "p99.9", "p99.99", "p99.999", "p99.9999", "p99.99999", "p99.999999"}
 	for i, name := range names {
-		if v := float64(i); v >= least && v <= greatest+0.01 {
+		if v := float64(i); i > 0 && v >= least && v <= greatest+0.01 {
 			found = append(found, plot.Tick{Value: v, Label: name})
 		}
 		if v := math.Log10(2); i == 0 && v <= greatest && (greatest < 4 || most > 5) {

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -8,6 +9,9 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/plotter"
+
+	"github.com/lastevent/sse/load"
 )
 
 func labelsOf(ticks []plot.Tick) string {
@@ -44,10 +48,29 @@ func TestTicks(t *testing.T) {
 		{timeDecades, log(80 * time.Microsecond), log(20 * time.Second), 5, "1 ms | 100 ms | 10 s"},
 		{timeDecades, log(3 * time.Millisecond), log(60 * time.Millisecond), 6, "5 ms | 10 ms | 20 ms | 50 ms"},
 		{timeDecades, log(time.Minute), log(time.Hour), 6, "1.67 min | 3.33 min | 8.33 min | 16.7 min | 33.3 min"},
-		{percentileTicks, 0, 4.7, 9, "p0 | p50 | p90 | p99 | p99.9 | p99.99"},
-		{percentileTicks, 0, 4.7, 5, "p0 | p90 | p99 | p99.9 | p99.99"},
-		{percentileTicks, 0, 2, 5, "p0 | p50 | p90 | p99"},
+		{percentileTicks, 0, 4.7, 9, "p50 | p90 | p99 | p99.9 | p99.99"},
+		{percentileTicks, 0, 4.7, 5, "p90 | p99 | p99.9 | p99.99"},
+		{percentileTicks, 0, 2, 5, "p50 | p90 | p99"},
 	} {
 		assert.Equal(t, test.want, labelsOf(test.of(test.least, test.greatest, test.most)), "%v to %v", test.least, test.greatest)
+	}
+}
+
+// TestStormFigures: the 100 ms that are counted are those of the run, and the storm begins within one.
+func TestStormFigures(t *testing.T) {
+	s := load.Storm{At: 7190 * time.Millisecond, Dropped: 4, Per100ms: []int64{0, 1, 0, 3, 0}, BackPer100ms: []int64{0, 0, 1, 3, 0}}
+	back, attempts := stormFigures(&s)
+	in := func(xys plotter.XYs) (text string) {
+		for _, xy := range xys {
+			text += fmt.Sprintf("%.2f:%.0f ", xy.X, xy.Y)
+		}
+		return text
+	}
+	assert.Equal(t, "0.00:0 0.01:0 0.11:0 0.21:25 0.31:100 ", in(back.Lines[0].xys))
+	assert.Equal(t, "0.00:0 0.01:0 0.01:1 0.11:1 0.11:0 0.21:0 0.21:3 0.31:3 ", in(attempts.Lines[0].xys))
+	for _, none := range []load.Storm{{}, {Dropped: 1}, {Dropped: 1, Per100ms: []int64{0, 0}}} {
+		back, attempts = stormFigures(&none)
+		assert.Nil(t, back)
+		assert.Nil(t, attempts)
 	}
 }
