@@ -53,7 +53,11 @@ func HDR(w io.Writer, r *load.Report) error {
 	if err := log.OutputLegend(); err != nil {
 		return err
 	}
-	for _, s := range append(allSeries(r), series{tag: "schedulerLag", d: &r.Client.SchedulerLag}) {
+	all := append(allSeries(r), series{tag: "schedulerLag", d: &r.Client.SchedulerLag})
+	if r.Publish != nil {
+		all = append(all, series{tag: "took", d: &r.Publish.Took})
+	}
+	for _, s := range all {
 		if s.d.HDR == "" {
 			continue
 		}
