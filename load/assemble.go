@@ -43,7 +43,7 @@ func (r *run) stop(t *ticker, memory int64, ramp mark) *Report {
 			Away:       states[away],
 			Done:       states[done],
 			Lost:       states[lost],
-			Refused:    states[opening] + states[refused],
+			Refused:    r.cfg.Streams - len(r.streams) + states[opening] + states[refused],
 			Drops:      int(r.drops.Load()),
 			Killed:     int(r.killed.Load()),
 			Reconnects: int(r.reconnects.Load()),
@@ -61,7 +61,7 @@ func (r *run) stop(t *ticker, memory int64, ramp mark) *Report {
 	if grown := residentMemory() - memory; grown > 0 && states[isOpen] > 0 {
 		report.Client.BytesPerStream = grown / int64(states[isOpen])
 	}
-	report.Stopped = r.stoppedBy(states[opening])
+	report.Stopped = r.stoppedBy()
 	return report
 }
 
@@ -123,9 +123,8 @@ func (r *run) sequences() Sequence {
 	return all
 }
 
-// stoppedBy returns whose limit kept streams from being opened, and which; empty if all were. Waiting is how many
-// had been started, and were neither open nor refused.
-func (r *run) stoppedBy(waiting int) string {
+// stoppedBy returns whose limit kept streams from being opened, and which; empty if all were.
+func (r *run) stoppedBy() string {
 	if r.limits.Why != "" {
 		return client + ": " + r.limits.Why
 	}

@@ -21,7 +21,7 @@ import (
 // errKilled is what the reader of a connection that Kill cut gets.
 var errKilled = errors.New("load: the connection was cut by Kill")
 
-// maxCauses is how many causes a report tells apart. All are from a fixed set, but for the status
+// maxCauses is how many causes a report distinguishes. All are from a fixed set, but for the status
 // of a response.
 const maxCauses = 64
 

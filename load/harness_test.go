@@ -31,16 +31,19 @@ type hub struct {
 
 // faults are asked with the number of the client and that of the event.
 type faults struct {
-	drop   func(client int, n int64) bool
-	swap   func(client int, n int64) bool // this event and the next one
-	stall  func(client int, n int64) bool // nothing from this event on
-	end    func(client int, n int64) bool // the response ends before this event
-	delay  func(client int, n int64) time.Duration
-	replay int                  // events that are sent again after a resumption
-	refuse func(client int) int // the status instead of a stream; 0: none
-	header time.Duration        // before the header
-	retry  time.Duration        // of a field of each stream; 0: none
-	silent bool                 // a client starts with what is published after it has come
+	drop    func(client int, n int64) bool
+	swap    func(client int, n int64) bool // this event and the next one
+	stall   func(client int, n int64) bool // nothing from this event on
+	end     func(client int, n int64) bool // the response ends before this event
+	delay   func(client int, n int64) time.Duration
+	replay  int                  // events that are sent again after a resumption
+	refuse  func(client int) int // the status instead of a stream; 0: none
+	header  time.Duration        // before the header
+	retry   time.Duration        // of a field of each stream; 0: none
+	bye     int                  // the status of a resumption; 0: a stream
+	primes  bool                 // each stream begins with an event without text
+	timeIDs bool                 // the IDs are times
+	padding int                  // bytes
 }
 
 // publish publishes an event every interval, until the context ends.
@@ -89,7 +92,12 @@ func (h *hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	n := int64(len(h.log))
 	h.mu.Unlock()
 	if h.refuse != nil {
-		if status := h.refuse(client); status != 0 {
+		switch status := h.refuse(client); status {
+		case 0:
+		case http.StatusNoContent:
+			w.WriteHeader(status)
+			return
+		default:
 			http.Error(w, "no", status)
 			return
 		}
@@ -97,6 +105,10 @@ func (h *hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if id := r.Header.Get("Last-Event-ID"); id != "" {
 		n, _ = strconv.ParseInt(id, 10, 64)
 		n = max(0, n-int64(h.replay))
+		if h.bye != 0 {
+			http.Error(w, "bye", h.bye)
+			return
+		}
 	}
 	if !sleep(r.Context(), h.header) {
 		return
@@ -106,11 +118,18 @@ func (h *hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, "retry: %d\n", h.retry.Milliseconds())
 	}
 	fmt.Fprint(w, ":\n\n")
+	if h.primes {
+		fmt.Fprint(w, "data:\n\n")
+	}
 	flush := w.(http.Flusher).Flush
 	flush()
 	send := func(n int64, at time.Time) {
 		if h.drop == nil || !h.drop(client, n) {
-			fmt.Fprintf(w, "id: %d\ndata: {\"n\":%d,\"ts\":%d}\n\n", n, n, at.UnixNano())
+			id := n
+			if h.timeIDs {
+				id = at.UnixNano()
+			}
+			fmt.Fprintf(w, "id: %d\ndata: {\"n\":%d,\"ts\":%d,\"padding\":\"%*s\"}\n\n", id, n, at.UnixNano(), h.padding, "")
 		}
 	}
 	for {

@@ -38,7 +38,7 @@ func TestLoopback(t *testing.T) {
 	h := &hub{faults: faults{
 		drop:   func(client int, n int64) bool { return client%10 == 0 && n%20 == 0 },
 		delay:  func(client int, _ int64) time.Duration { return time.Duration(client%2) * delay },
-		stall:  func(client int, n int64) bool { return client == 55 && n > 40 },
+		stall:  func(client int, n int64) bool { return client == 55 && n > 60 },
 		replay: 3,
 		retry:  50 * time.Millisecond,
 	}}
@@ -48,15 +48,15 @@ func TestLoopback(t *testing.T) {
 	defer cancel()
 	go h.publish(ctx, 50*time.Millisecond)
 	r, err := load.Run(ctx, load.Config{
-		URLs: []string{srv.URL}, Streams: streams, Ramp: 500 * time.Millisecond, Duration: 5 * time.Second,
+		URLs: []string{srv.URL}, Streams: streams, Ramp: 500 * time.Millisecond, Duration: 6 * time.Second,
 		Request: asClient, Time: sentAt, Stall: 2 * time.Second,
-		Kill: []load.Kill{{Fraction: 0.2, At: time.Second}},
+		Kill: []load.Kill{{Fraction: 0.2, At: 2 * time.Second}},
 	})
 	cancel()
 	require.NoError(t, err)
 	assert.Equal(t, streams, r.Streams.Opened)
 	assert.Equal(t, streams, r.Streams.Held)
-	assert.Equal(t, 1, r.Sequence.Stalled)
+	assert.Equal(t, 1, r.Sequence.Stalled, "%q %s", r.Sequence.Examples, r.Client.Bottleneck)
 	// Ten clients miss one in 20 of what they read, which began and ended somewhere between two of those.
 	published := float64(h.published())
 	assert.InDelta(t, 10*published/20, r.Sequence.Missing, 15)

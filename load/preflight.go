@@ -20,12 +20,12 @@ const (
 type Limits struct {
 	Files   uint64 // that this process may have open, after its limit was raised; 0: unknown
 	Ports   int    // of one source address to one destination; 0: unknown
-	Streams int    // that can be open at the same time, as far as these say
+	Streams int    // that can be open at the same time, by these two
 	Why     string // what limits Streams; empty if all of Config.Streams are possible
 }
 
 // Preflight returns how many of the streams of cfg this machine can have open, and why not more. It raises the
-// limit of open files of this process as far as it may. Run calls it, too.
+// limit of open files of this process to the one that it may not exceed. Run calls it, too.
 func Preflight(ctx context.Context, cfg Config) Limits {
 	l := Limits{Files: fileLimit(), Ports: portRange(), Streams: cfg.Streams}
 	if l.Files > 0 {

@@ -110,7 +110,6 @@ func newRun(ctx context.Context, cfg Config) (*run, error) {
 	r := &run{
 		limits:      Preflight(ctx, cfg),
 		transport:   cfg.Transport,
-		streams:     make([]*stream, cfg.Streams),
 		allOver:     make(chan struct{}),
 		wantsEvents: cfg.Sequence != nil || cfg.Time != nil || cfg.Says != nil,
 		skew:        newSkew(),
@@ -118,7 +117,11 @@ func newRun(ctx context.Context, cfg Config) (*run, error) {
 		timeline:    newTimeline(),
 	}
 	r.cfg = cfg
-	r.following.Store(int64(min(cfg.Streams, r.limits.Streams)))
+	r.streams = make([]*stream, min(cfg.Streams, r.limits.Streams))
+	r.following.Store(int64(len(r.streams)))
+	if len(r.streams) == 0 {
+		close(r.allOver)
+	}
 	topics := make(map[string]*topic)
 	for i := range r.streams {
 		name := cfg.Topic(i, cfg.URLs[i%len(cfg.URLs)])
@@ -159,7 +162,7 @@ func (r *run) now() time.Duration { return time.Since(r.start) }
 func (r *run) ramp(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	for _, st := range r.streams[:min(len(r.streams), r.limits.Streams)] {
+	for _, st := range r.streams {
 		if wait := st.due - r.now(); wait > 0 {
 			timer.Reset(wait)
 			select {

@@ -102,6 +102,3 @@ func (s *sequence) fill(i int, n int64) {
 		s.gaps = slices.Insert(s.gaps, i, before)
 	}
 }
-
-// faulty reports whether the stream shows any fault of the server.
-func (s *sequence) faulty() bool { return s.missing > 0 || s.repeated > 0 || s.outOfOrder > 0 }

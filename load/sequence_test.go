@@ -26,7 +26,7 @@ func TestSequence(t *testing.T) {
 		{"before the first", []int64{10, 8, 9, 11}, 0, 0, 2},
 		{"a counter that starts again", []int64{100, 101, 1, 2, 102}, 0, 0, 2},
 		{"negative", []int64{-3, -2, 0, 1}, 1, 0, 0},
-		{"as far as numbers go", []int64{math.MinInt64, math.MaxInt64, math.MaxInt64}, maxJump, 1, 0},
+		{"the ends of the range", []int64{math.MinInt64, math.MaxInt64, math.MaxInt64}, maxJump, 1, 0},
 		{"a jump", []int64{0, maxJump + 10}, maxJump, 0, 0},
 	} {
 		var s sequence

@@ -139,8 +139,8 @@ func (s *skew) expire(before time.Duration, second func(second int64, p50, p99 t
 	}
 }
 
-// lately returns percentiles of the events that were first read since some time, as far as
-// they are read now.
+// lately returns percentiles of the events that were first read since some time, whether or not all
+// streams have read them.
 func (s *skew) lately(since time.Duration) (p50, p99 time.Duration) {
 	var skews []time.Duration
 	for i := range s.shards {

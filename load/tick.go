@@ -82,7 +82,7 @@ func (t *ticker) snapshot(s Second, now time.Duration, done bool) Snapshot {
 // otherwise count as theirs.
 func (t *ticker) tidy() {
 	r := t.run
-	if started := r.started.Load(); !t.tidied && started == int64(r.cfg.Streams) && started >= 1000 && r.openedOnce.Load() == started {
+	if started := r.started.Load(); !t.tidied && started == int64(len(r.streams)) && started >= 1000 && r.openedOnce.Load() == started {
 		t.tidied = true
 		debug.FreeOSMemory()
 	}
@@ -121,7 +121,7 @@ func (t *ticker) stalls(now time.Duration) {
 	r := t.run
 	before := make([]int64, len(r.topics)) // how far each topic was Stall ago
 	for i, topic := range r.topics {
-		before[i] = topic.tick(r.cfg.Stall)
+		before[i] = topic.reached(now, now-r.cfg.Stall)
 	}
 	for _, st := range r.streams[:r.started.Load()] {
 		if st.stalled || st.slow || st.state.Load() != isOpen {

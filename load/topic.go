@@ -2,6 +2,7 @@ package load
 
 import (
 	"math"
+	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -18,7 +19,13 @@ type topic struct {
 	// forgotten is the greatest number that the window of events has left: see skew.
 	forgotten atomic.Int64
 
-	past []int64 // greatest, at the last ticks; the ticker's
+	past []progress // ascending; the ticker's
+}
+
+// progress is how far a topic was at some time.
+type progress struct {
+	at       time.Duration
+	greatest int64
 }
 
 func newTopic(index int) *topic {
@@ -38,15 +45,18 @@ func raise(v *atomic.Int64, n int64) {
 	}
 }
 
-// tick notes how far the topic is, and returns how far it was stall ago. It is called once a tick.
-func (t *topic) tick(stall time.Duration) (before int64) {
-	n := max(1, int((stall+tick-1)/tick))
-	before = none
-	if len(t.past) == n {
-		before = t.past[0]
-		copy(t.past, t.past[1:])
-		t.past = t.past[:n-1]
+// reached notes how far the topic is now, and returns how far it was at some time before; none, if it
+// is not known.
+func (t *topic) reached(now, before time.Duration) int64 {
+	if t.streams < 2 {
+		return none // nothing to compare
 	}
-	t.past = append(t.past, t.greatest.Load())
-	return before
+	t.past = append(t.past, progress{now, t.greatest.Load()})
+	for len(t.past) > 1 && t.past[1].at <= before {
+		t.past = slices.Delete(t.past, 0, 1)
+	}
+	if t.past[0].at > before {
+		return none
+	}
+	return t.past[0].greatest
 }

@@ -30,7 +30,7 @@ var (
 	rows   [][]string
 )
 
-const interval = 500 * time.Millisecond // between two events
+const interval = time.Second // between two events
 
 // A server is one that can be restarted.
 type server struct {
@@ -71,7 +71,7 @@ func goServer(name, which, version string) server {
 	}
 }
 
-// TestLoad opens streams on each server, publishes two events a second, restarts the server after a while, and waits until the
+// TestLoad opens streams on each server, publishes an event a second, restarts the server after a while, and waits until the
 // streams are back.
 func TestLoad(t *testing.T) {
 	for _, s := range []server{
@@ -130,7 +130,7 @@ func (s server) run(t *testing.T) {
 	defer cancel()
 	go s.publishAll(ctx, addr)
 
-	ramp := time.Duration(*streams) * time.Second / 500
+	ramp := time.Duration(*streams) * time.Second / 250 // 250 a second
 	before := prog.Memory(t)
 	var perStream int64
 	restarted := false
@@ -141,7 +141,7 @@ func (s server) run(t *testing.T) {
 			return int64(n), n > 0
 		},
 	}
-	hold := 10 * time.Second
+	hold := 10 * time.Second // as many events
 	if *streams <= 100 {
 		hold = 2 * time.Second
 	}
