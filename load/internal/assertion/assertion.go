@@ -174,6 +174,19 @@ var units = []struct {
 	bytes float64
 }{{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"kB", 1e3}, {"KB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"B", 1}}
 
+// ParseSize reads a number of bytes, with a unit or without.
+func ParseSize(text string) (bytes float64, ok bool) {
+	factor := 1.0
+	for _, u := range units {
+		if digits, ok := strings.CutSuffix(text, u.name); ok {
+			text, factor = strings.TrimSpace(digits), u.bytes
+			break
+		}
+	}
+	v, ok := decimal(text)
+	return v * factor, ok
+}
+
 // parse reads the value that a figure is compared with.
 func (f figure) parse(word string) (v float64, percent bool, err error) {
 	want := "a number such as 0 or 1.5"
@@ -185,14 +198,7 @@ func (f figure) parse(word string) (v float64, percent bool, err error) {
 		}
 	case size:
 		want = "a size such as 14KiB or 1.5MB"
-		for _, u := range units {
-			if digits, ok := strings.CutSuffix(word, u.name); ok {
-				if v, ok := decimal(strings.TrimSpace(digits)); ok {
-					return v * u.bytes, false, nil
-				}
-			}
-		}
-		if v, ok := decimal(word); ok {
+		if v, ok := ParseSize(word); ok {
 			return v, false, nil
 		}
 	case number:
@@ -217,6 +223,7 @@ func (f figure) hasWhole() bool {
 	_, whole, _ := f.value(&load.Report{
 		Streams:  load.Streams{Asked: 1},
 		Sequence: load.Sequence{Numbered: 1},
+		Publish:  &load.Publishing{Sent: 1},
 		Storms:   []load.Storm{{Dropped: 1}},
 	})
 	return whole != 0

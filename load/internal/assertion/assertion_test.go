@@ -20,12 +20,13 @@ func report(t *testing.T) *load.Report {
 	require.NoError(t, err)
 	return &load.Report{
 		Elapsed: 90 * time.Second,
-		Streams: load.Streams{Asked: 200, Opened: 199, Held: 198, Lost: 2, Refused: 1, Reconnects: 40},
+		Streams: load.Streams{Asked: 200, Opened: 199, Held: 198, Lost: 2, Refused: 1, Away: 3, Done: 4, Drops: 41, Killed: 7, Reconnects: 40},
 		Latency: load.Latencies{Skew: load.Distribution{
 			Count: 1000, Min: time.Millisecond, Mean: 500 * time.Millisecond, P50: 500 * time.Millisecond, P90: 900 * time.Millisecond,
 			P99: 990 * time.Millisecond, P999: 999 * time.Millisecond, Max: time.Second, HDR: string(hdr),
 		}},
 		Traffic:  load.Traffic{Events: 5000, Bytes: 1 << 20, EventsPerSecond: 55.5, BytesPerSecond: 11650},
+		Publish:  &load.Publishing{Sent: 99, Failed: 1, Took: load.Distribution{Count: 99, P99: 5 * time.Millisecond}},
 		Sequence: load.Sequence{Numbered: 4990, Missing: 10, Repeated: 5, OutOfOrder: 1, Stalled: 2},
 		Storms: []load.Storm{
 			{Dropped: 10, Back: 10, Back50: time.Second, Back99: 2 * time.Second, Back100: 3 * time.Second, Attempts: 12, Busiest: 4},
@@ -47,6 +48,13 @@ func TestCheck(t *testing.T) {
 		"lost<1%":                   {OK: false, Got: "2 of 200, 1%"},
 		"refused != 1":              {OK: false, Got: "1"},
 		"reconnects < 41":           {OK: true, Got: "40"},
+		"away <= 2%":                {OK: true, Got: "3 of 200, 1.5%"},
+		"done == 4":                 {OK: true, Got: "4"},
+		"drops == 41":               {OK: true, Got: "41"},
+		"killed == 7":               {OK: true, Got: "7"},
+		"sent == 99":                {OK: true, Got: "99"},
+		"failed <= 1%":              {OK: true, Got: "1 of 100, 1%"},
+		"p99(took) < 5ms":           {OK: false, Got: "5ms"},
 		"numbered == 4990":          {OK: true, Got: "4990"},
 		"missing == 0":              {OK: false, Got: "10"},
 		"missing <= 0.2%":           {OK: true, Got: "10 of 5000, 0.2%"},
@@ -72,8 +80,8 @@ func TestCheck(t *testing.T) {
 		"p99.9(skew) < 1s":          {OK: true, Got: "999ms"},
 		"max( skew ) <= 1s":         {OK: true, Got: "1s"},
 		"p100(skew) <= 1s":          {OK: true, Got: "1s"},
-		"p25(skew) > 249ms":         {OK: true, Got: "250.2ms"},
-		"P25(SKEW) < 251ms":         {OK: true, Got: "250.2ms"},
+		"p25(skew) > 249ms":         {OK: true, Got: "250.1ms"},
+		"P25(SKEW) < 251ms":         {OK: true, Got: "250.1ms"},
 		" p99 (skew) <\t2s ":        {OK: true, Got: "990ms"},
 		"p99(header) < 1s":          {OK: false, Got: "it was not measured"},
 		"count(header) == 0":        {OK: true, Got: "0"},
@@ -102,13 +110,15 @@ func TestCheckNothing(t *testing.T) {
 		"repeated >= 0":            "no event had a number",
 		"outOfOrder == 0":          "no event had a number",
 		"stalled == 0":             "no event had a number",
+		"failed == 0":              "the run published nothing itself",
+		"p99(took) < 1h":           "it was not measured",
 		"lost <= 1%":               "0 of none",
 		"p99(skew) < 1h":           "it was not measured",
 		"p12(skew) < 1h":           "it was not measured",
 		"back99(storm) < 1h":       "there was no storm",
 		"back(storm) >= 0":         "there was no storm",
 		"busiest(storm) < 1000000": "there was no storm",
-		"bytesPerStream < 1GB":     "this system does not report it",
+		"bytesPerStream < 1GB":     "it was not measured",
 	} {
 		a, err := Parse(text)
 		require.NoError(t, err, text)

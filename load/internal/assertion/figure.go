@@ -33,7 +33,8 @@ type figure struct {
 var (
 	errNoNumbers = errors.New("no event had a number")
 	errNoStorm   = errors.New("there was no storm")
-	errNoMemory  = errors.New("this system does not report it")
+	errNoMemory  = errors.New("it was not measured")
+	errNoPublish = errors.New("the run published nothing itself")
 	errNoTimes   = errors.New("it was not measured")
 )
 
@@ -59,13 +60,27 @@ func plain(name string, k kind, value func(r *load.Report) float64) figure {
 	return figure{name, k, func(r *load.Report) (float64, float64, error) { return value(r), 0, nil }}
 }
 
+// ofPublishing is a figure of a run that publishes. 100 % are all events that it tried to publish.
+func ofPublishing(name string, n func(p *load.Publishing) int64) figure {
+	return figure{name, number, func(r *load.Report) (float64, float64, error) {
+		if r.Publish == nil {
+			return 0, 0, errNoPublish
+		}
+		return float64(n(r.Publish)), float64(r.Publish.Sent + r.Publish.Failed), nil
+	}}
+}
+
 // figures are what an assertion can name, as the report's JSON form does.
 var figures = []figure{
 	ofStreams("asked", func(s *load.Streams) int { return s.Asked }),
 	ofStreams("opened", func(s *load.Streams) int { return s.Opened }),
 	ofStreams("held", func(s *load.Streams) int { return s.Held }),
+	ofStreams("away", func(s *load.Streams) int { return s.Away }),
+	ofStreams("done", func(s *load.Streams) int { return s.Done }),
 	ofStreams("lost", func(s *load.Streams) int { return s.Lost }),
 	ofStreams("refused", func(s *load.Streams) int { return s.Refused }),
+	ofStreams("drops", func(s *load.Streams) int { return s.Drops }),
+	ofStreams("killed", func(s *load.Streams) int { return s.Killed }),
 	ofStreams("reconnects", func(s *load.Streams) int { return s.Reconnects }),
 	ofSequence("numbered", func(s *load.Sequence) (int64, int64) { return s.Numbered, 0 }),
 	ofSequence("missing", func(s *load.Sequence) (int64, int64) { return s.Missing, s.Numbered + s.Missing }),
@@ -84,6 +99,8 @@ var figures = []figure{
 	plain("elapsed", duration, func(r *load.Report) float64 { return float64(r.Elapsed) }),
 	plain("storms", number, func(r *load.Report) float64 { return float64(len(r.Storms)) }),
 	plain("cpu", duration, func(r *load.Report) float64 { return float64(r.Client.CPU) }),
+	ofPublishing("sent", func(p *load.Publishing) int64 { return p.Sent }),
+	ofPublishing("failed", func(p *load.Publishing) int64 { return p.Failed }),
 	{"bytesPerStream", size, func(r *load.Report) (float64, float64, error) {
 		if r.Client.BytesPerStream == 0 {
 			return 0, 0, errNoMemory
@@ -107,38 +124,50 @@ var distributions = []distribution{
 	{"skew", func(r *load.Report) *load.Distribution { return &r.Latency.Skew }},
 	{"late", func(r *load.Report) *load.Distribution { return &r.Latency.Late }},
 	{"reconnect", func(r *load.Report) *load.Distribution { return &r.Latency.Reconnect }},
+	{"took", func(r *load.Report) *load.Distribution {
+		if r.Publish == nil {
+			return new(load.Distribution)
+		}
+		return &r.Publish.Took
+	}},
 	{"schedulerLag", func(r *load.Report) *load.Distribution { return &r.Client.SchedulerLag }},
 }
 
 // ofDistribution returns the figure function(name), or false if there is no such function.
 func ofDistribution(function string, d distribution) (figure, bool) {
 	f := figure{function + "(" + d.name + ")", duration, nil}
-	var take func(d *load.Distribution) (float64, error)
-	percentile, isPercentile := strings.CutPrefix(strings.ToLower(function), "p")
-	switch p, err := strconv.ParseFloat(percentile, 64); {
-	case strings.EqualFold(function, "count"):
+	function = strings.ToLower(function)
+	digits, isPercentile := strings.CutPrefix(function, "p")
+	p, err := strconv.ParseFloat(digits, 64)
+	switch {
+	case function == "count":
 		f.kind = number
 		f.value = func(r *load.Report) (float64, float64, error) { return float64(d.of(r).Count), 0, nil }
 		return f, true
-	case strings.EqualFold(function, "min"):
-		take = func(d *load.Distribution) (float64, error) { return float64(d.Min), nil }
-	case strings.EqualFold(function, "mean"):
-		take = func(d *load.Distribution) (float64, error) { return float64(d.Mean), nil }
-	case strings.EqualFold(function, "max"):
-		take = func(d *load.Distribution) (float64, error) { return float64(d.Max), nil }
-	case isPercentile && err == nil && p > 0 && p <= 100:
-		take = func(d *load.Distribution) (float64, error) { return atPercentile(d, p) }
-	default:
-		return figure{}, false
-	}
-	f.value = func(r *load.Report) (float64, float64, error) {
-		if d.of(r).Count == 0 {
-			return 0, 0, errNoTimes
+	case function == "min", function == "mean", function == "max", isPercentile && err == nil && p > 0 && p <= 100:
+		f.value = func(r *load.Report) (float64, float64, error) {
+			if d.of(r).Count == 0 {
+				return 0, 0, errNoTimes
+			}
+			v, err := take(d.of(r), function, p)
+			return v, 0, err
 		}
-		v, err := take(d.of(r))
-		return v, 0, err
+		return f, true
 	}
-	return f, true
+	return figure{}, false
+}
+
+// take returns the least, mean or greatest time of a distribution, or the percentile p.
+func take(d *load.Distribution, function string, p float64) (float64, error) {
+	switch function {
+	case "min":
+		return float64(d.Min), nil
+	case "mean":
+		return float64(d.Mean), nil
+	case "max":
+		return float64(d.Max), nil
+	}
+	return atPercentile(d, p)
 }
 
 func atPercentile(d *load.Distribution, p float64) (float64, error) {
