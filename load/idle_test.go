@@ -141,7 +141,8 @@ func idleClient(args string) error {
 // idleServer is the main function of a server process, which ends with its standard input. It answers each connection with the
 // beginning of a stream and one event, and keeps it open. A connection costs it no goroutine.
 func idleServer(host string) error {
-	ln, err := net.Listen("tcp", host+":0")
+	lc := net.ListenConfig{KeepAlive: -1}
+	ln, err := lc.Listen(context.Background(), "tcp", host+":0")
 	if err != nil {
 		return err
 	}
