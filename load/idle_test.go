@@ -64,7 +64,9 @@ func TestIdle(t *testing.T) {
 			i+1, r.Streams.Held, r.Streams.Asked, *idleHold, r.Client.BytesPerStream, r.Latency.Header.P50, r.Latency.Header.P99, r.Latency.Header.Max,
 			r.Client.CPU.Round(10*time.Millisecond), r.Stopped, r.Client.Bottleneck)
 		n := *idle / *idleProcesses
-		assert.Equal(t, load.Streams{Asked: n, Opened: n, Held: n}, r.Streams, "%v %v", r.Failures, r.Ends)
+		if want := (load.Streams{Asked: n, Opened: n, Held: n}); r.Streams != want {
+			t.Errorf("%+v, failures %v, ends %v", r.Streams, r.Failures, r.Ends)
+		}
 		assert.EqualValues(t, n, r.Latency.FirstEvent.Count)
 		if n >= 5000 {
 			assert.LessOrEqual(t, r.Client.BytesPerStream, int64(maxBytesPerStream))
