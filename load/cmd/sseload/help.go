@@ -31,6 +31,8 @@ Request: in URL, -H, -d {{.Stream}} is a stream's number, {{.Token}} its token
 Events
   -time '{{.ts}}'        when it was sent: a template over its JSON
   -seq '{{.n}}'          its number (its ID if not set)
+  -says '{{.text}}'      it says something if this is not blank (first content)
+  -topic '{{.Token}}'    streams of one topic get the same events (of one URL)
   -stall 10s             a stream so far behind the others has stalled
   -publish URL           POST events there, and measure their way; with it:
                          -publish-every 1s   -publish-H header

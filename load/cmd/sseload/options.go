@@ -43,6 +43,7 @@ type options struct {
 	idle    seconds
 
 	time, sequence string
+	says, topic    string
 	stall          seconds
 	publish        string
 	publishEvery   seconds
@@ -110,6 +111,8 @@ func (o *options) flags() *flag.FlagSet {
 	flags.Var(&o.idle, "idle", "")
 	flags.StringVar(&o.time, "time", "", "")
 	flags.StringVar(&o.sequence, "seq", "", "")
+	flags.StringVar(&o.says, "says", "", "")
+	flags.StringVar(&o.topic, "topic", "", "")
 	flags.Var(&o.stall, "stall", "")
 	flags.StringVar(&o.publish, "publish", "", "")
 	flags.Var(&o.publishEvery, "publish-every", "")

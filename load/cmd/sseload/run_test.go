@@ -336,6 +336,34 @@ func TestConfig(t *testing.T) {
 	assert.IsType(t, new(http.Transport), config("-http2").Transport)
 }
 
+// TestTopics: the streams of one topic are those that get the same events.
+func TestTopics(t *testing.T) {
+	for _, test := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"h/a", "h/b?x"}, "http://h/a|http://h/b?x|http://h/a|http://h/b?x"},
+		{[]string{"h/a?token={{.Stream}}"}, "0 http://h/a|0 http://h/a|0 http://h/a|0 http://h/a"},
+		{[]string{"h/{{.Stream}}", "h/?x={{.Stream}}"}, "0 http://h/0|1 http://h/|0 http://h/2|1 http://h/"},
+		{[]string{"h/{{.Stream}}", "-topic", "all"}, "all|all|all|all"},
+		{[]string{"h/", "-topic", "{{if lt .Stream 2}}a{{else}}b{{end}}"}, "a|a|b|b"},
+	} {
+		o, err := new(command).parseArgs(append(test.args, "-n", "4"))
+		require.NoError(t, err)
+		cfg, err := o.config()
+		require.NoError(t, err)
+		var topics []string
+		for i := range 4 {
+			url := cfg.URLs[i%len(cfg.URLs)]
+			if cfg.Topic != nil {
+				url = cfg.Topic(i, url)
+			}
+			topics = append(topics, url)
+		}
+		assert.Equal(t, test.want, strings.Join(topics, "|"))
+	}
+}
+
 // TestReadings: a time and a number are found in data that is JSON, and only there.
 func TestReadings(t *testing.T) {
 	want := time.Date(2026, 11, 27, 18, 30, 0, 123456789, time.UTC)
@@ -366,6 +394,10 @@ func TestReadings(t *testing.T) {
 		assert.False(t, ok, "%.20s", data)
 		_, ok = cfg.Sequence(sse.Event{Data: data})
 		assert.False(t, ok, "%.20s", data)
+	}
+	require.NoError(t, (&options{says: "{{.text}}"}).setMeasured(&cfg))
+	for data, want := range map[string]bool{`{"text":"x"}`: true, `{"text":0}`: true, `{"text":true}`: true, `{"text":" "}`: false, `{"text":false}`: false, `{"text":null}`: false, `{}`: false, "": false, "x": false} {
+		assert.Equal(t, want, cfg.Says(sse.Event{Data: data}), data)
 	}
 	n, ok := cfg.Sequence(sse.Event{Data: `{"n":9007199254740993}`})
 	assert.True(t, ok)

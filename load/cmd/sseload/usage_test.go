@@ -72,6 +72,8 @@ func TestUsage(t *testing.T) {
 		{"want a template", "-time ts URL"},
 		{"this is no template", "-time {{.ts URL"},
 		{"want a template", "-seq n URL"},
+		{"want a template", "-says text URL"},
+		{"can't evaluate field Nonsense", "-topic {{.Nonsense}} URL"},
 		{"-publish: the scheme", "-publish ftp://127.0.0.1/ URL"},
 		{"-publish: a URL is missing", "-publish= URL"},
 		{"-publish-every goes with -publish", "-publish-every 1s URL"},
