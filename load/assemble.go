@@ -28,9 +28,10 @@ func (r *run) stop(t *ticker, memory int64, ramp mark) *Report {
 	end := r.mark()
 	r.stopped.Store(true)
 	states := make(map[int32]int)
-	for _, st := range r.streams {
+	for _, st := range r.streams[:r.started.Load()] {
 		states[st.state.Load()]++
 	}
+	opened := states[isOpen] + states[away] + states[done] + states[lost]
 	t.finish()
 	report := &Report{
 		Version: reportVersion,
@@ -38,12 +39,12 @@ func (r *run) stop(t *ticker, memory int64, ramp mark) *Report {
 		Elapsed: end.at,
 		Streams: Streams{
 			Asked:      r.cfg.Streams,
-			Opened:     int(r.openedOnce.Load()),
+			Opened:     opened,
 			Held:       states[isOpen],
 			Away:       states[away],
 			Done:       states[done],
 			Lost:       states[lost],
-			Refused:    r.cfg.Streams - len(r.streams) + states[opening] + states[refused],
+			Refused:    r.cfg.Streams - opened,
 			Drops:      int(r.drops.Load()),
 			Killed:     int(r.killed.Load()),
 			Reconnects: int(r.reconnects.Load()),
@@ -61,7 +62,7 @@ func (r *run) stop(t *ticker, memory int64, ramp mark) *Report {
 	if grown := residentMemory() - memory; grown > 0 && states[isOpen] > 0 {
 		report.Client.BytesPerStream = grown / int64(states[isOpen])
 	}
-	report.Stopped = r.stoppedBy()
+	report.Stopped = r.stoppedBy(states[opening])
 	return report
 }
 
@@ -123,8 +124,9 @@ func (r *run) sequences() Sequence {
 	return all
 }
 
-// stoppedBy returns whose limit kept streams from being opened, and which; empty if all were.
-func (r *run) stoppedBy() string {
+// stoppedBy returns whose limit kept streams from being opened, and which; empty if all were. So many are still
+// waiting for a header.
+func (r *run) stoppedBy(waiting int) string {
 	if r.limits.Why != "" {
 		return client + ": " + r.limits.Why
 	}
@@ -132,6 +134,9 @@ func (r *run) stoppedBy() string {
 		if owner := r.refusals.limit(c.What); owner != "" {
 			return fmt.Sprintf("%s: %s (%d streams)", owner, c.What, c.N)
 		}
+	}
+	if waiting > 0 {
+		return fmt.Sprintf("%s: no answer before the run ended (%d streams)", server, waiting)
 	}
 	return ""
 }

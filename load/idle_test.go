@@ -20,6 +20,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/lastevent/sse"
 	"github.com/lastevent/sse/load"
 )
 
@@ -116,13 +117,13 @@ func idleClient(args string) error {
 	if _, err := fmt.Sscan(args, &addr, &streams, &ramp, &hold); err != nil {
 		return err
 	}
-	cfg := load.Config{URLs: []string{"http://" + addr}, Streams: streams, OpenIn: 5 * time.Minute}
+	cfg := load.Config{URLs: []string{"http://" + addr}, Streams: streams, OpenIn: 5 * time.Minute, Client: sse.Client{Reconnect: sse.Transient}}
 	cfg.Ramp, _ = time.ParseDuration(ramp)
 	holdFor, err := time.ParseDuration(hold)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), cfg.Ramp+holdFor+2*time.Minute) // if they do not all open
+	ctx, cancel := context.WithTimeout(context.Background(), cfg.Ramp+holdFor+5*time.Minute) // if they do not all open
 	defer cancel()
 	var once sync.Once
 	cfg.Progress = func(s load.Snapshot) {

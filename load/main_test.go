@@ -3,7 +3,10 @@ package load_test
 import (
 	"fmt"
 	"os"
+	"runtime"
+	"runtime/pprof"
 	"testing"
+	"time"
 )
 
 // TestMain runs the tests, or one of the processes that a test starts.
@@ -15,10 +18,27 @@ func TestMain(m *testing.M) {
 	case os.Getenv("IDLE_CLIENT") != "":
 		err = idleClient(os.Getenv("IDLE_CLIENT"))
 	default:
-		os.Exit(m.Run())
+		code := m.Run()
+		if code == 0 {
+			code = leaks()
+		}
+		os.Exit(code)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+}
+
+// leaks returns the exit code of tests that have passed: 1 if they left goroutines behind.
+func leaks() int {
+	for range 100 {
+		if runtime.NumGoroutine() <= 2 { // this one, and the one for signals
+			return 0
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	fmt.Fprintln(os.Stderr, "goroutines are left:")
+	_ = pprof.Lookup("goroutine").WriteTo(os.Stderr, 1)
+	return 1
 }

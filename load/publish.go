@@ -52,7 +52,12 @@ func newPublisher(cfg *Config, start time.Time) *publisher {
 // run publishes until the context ends, and returns when the last answer has come.
 func (p *publisher) run(ctx context.Context) {
 	var publishing sync.WaitGroup
-	defer publishing.Wait()
+	defer func() {
+		publishing.Wait()
+		if p.cfg.Client == nil {
+			p.client.CloseIdleConnections()
+		}
+	}()
 	places := make(chan struct{}, maxPublishing)
 	timer := time.NewTimer(0)
 	defer timer.Stop()

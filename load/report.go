@@ -31,7 +31,7 @@ type Streams struct {
 	Done       int `json:"done"`           // over without an error: 204 No Content, or the end of a POST's answer
 	Lost       int `json:"lost"`           // ended, and their client gave up
 	Refused    int `json:"refused"`        // never opened
-	Drops      int `json:"drops"`          // connections that ended during the run, but for those that Kill cut
+	Drops      int `json:"drops"`          // connections that ended during the run, but for those that Kill cut, and those that ended a stream that is done
 	Killed     int `json:"killed"`         // connections that Kill cut
 	Reconnects int `json:"reconnects"`     // connections that were opened again
 	Slow       int `json:"slow,omitempty"` // streams that were made to read slowly

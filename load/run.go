@@ -55,6 +55,7 @@ type run struct {
 //
 // Run ends early when all streams are over.
 func Run(ctx context.Context, cfg Config) (*Report, error) {
+	memory := residentMemory()
 	r, err := newRun(ctx, cfg)
 	if err != nil {
 		return nil, err
@@ -78,7 +79,6 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 	for _, k := range cfg.Kill {
 		helpers.Go(func() { r.killAt(streams, k) })
 	}
-	memory := residentMemory()
 	r.ramp(streams)
 	ramp := r.mark()
 	end := r.hold(ctx)

@@ -47,7 +47,6 @@ type stream struct {
 	body      atomic.Pointer[body]
 
 	// Only the stream's goroutine uses these, until it ends.
-	secure    bool // the request's URL is https, and the dialer does not see all of the time to connect
 	begun     bool // the first event has come,
 	said      bool // and one that says something
 	wasOpen   bool // the current connection opened the stream
@@ -124,11 +123,12 @@ func (st *stream) RoundTrip(req *http.Request) (*http.Response, error) {
 		ctx, cancel = context.WithCancelCause(ctx)
 	}
 	// A trace costs memory for as long as the connection lasts, and our dialer needs none for http.
-	if st.secure = req.URL.Scheme == "https"; st.secure || st.run.cfg.Transport != nil {
+	secure := req.URL.Scheme == "https"
+	if secure || st.run.cfg.Transport != nil {
 		ctx = st.run.traceConnect(ctx)
 	}
-	if st.secure || st.slow {
-		ctx = context.WithValue(ctx, streamKey{}, st)
+	if secure || st.slow {
+		ctx = context.WithValue(ctx, dialingKey{}, dialing{secure, st.slow})
 	}
 	if ctx != req.Context() {
 		req = req.WithContext(ctx)
@@ -148,9 +148,6 @@ func (st *stream) RoundTrip(req *http.Request) (*http.Response, error) {
 	st.body.Store(b)
 	return resp, nil
 }
-
-// streamKey is under what the dialer finds the stream of a request, unless it is an ordinary one.
-type streamKey struct{}
 
 // traceConnect measures how long the transport takes to connect.
 func (r *run) traceConnect(ctx context.Context) context.Context {
@@ -225,6 +222,9 @@ func (st *stream) disconnected(info sse.DisconnectInfo) {
 	st.state.Store(away)
 	stillOpen := int(r.open.Add(-1))
 	r.ends.count(causeOf(info.Err), info.Err)
+	if !info.Reconnect && (info.Err == nil || info.Err == io.EOF) {
+		return // the stream is done
+	}
 	var killed *cohort
 	if b != nil {
 		killed = b.killed.Load()

@@ -7,21 +7,22 @@ import (
 	"net/netip"
 	"sync/atomic"
 	"syscall"
-	"time"
 
 	"github.com/lastevent/sse/lean"
 )
 
-const (
-	dialTimeout = 30 * time.Second
-	slowBuffer  = 4 << 10 // bytes that the kernel takes for a slow stream before the server has to wait
-)
+const slowBuffer = 4 << 10 // bytes that the kernel takes for a slow stream before the server has to wait
 
 // newTransport returns the transport of a run without one.
 func (r *run) newTransport() http.RoundTripper {
 	d := &dialer{run: r}
 	return &lean.Transport{DialContext: d.dial, TLSClientConfig: r.cfg.TLS}
 }
+
+// dialing is what the dialer must know about a request. It is in the request's context if it is not zero.
+type dialing struct{ secure, slow bool }
+
+type dialingKey struct{}
 
 // A dialer makes the connections of a run, from its source addresses in turn.
 type dialer struct {
@@ -31,21 +32,20 @@ type dialer struct {
 
 func (d *dialer) dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	start := d.run.now()
-	nd := net.Dialer{Timeout: dialTimeout}
-	st, _ := ctx.Value(streamKey{}).(*stream)
-	slow := st != nil && st.slow
+	var nd net.Dialer // OpenIn limits the time
+	how, _ := ctx.Value(dialingKey{}).(dialing)
 	if sources := d.run.cfg.Sources; len(sources) > 0 {
 		nd.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(sources[(d.next.Add(1)-1)%uint64(len(sources))], 0))
 	}
 	nd.Control = func(_, _ string, c syscall.RawConn) error {
 		var err error
-		if e := c.Control(func(fd uintptr) { err = prepareSocket(fd, nd.LocalAddr != nil, slow) }); e != nil {
+		if e := c.Control(func(fd uintptr) { err = prepareSocket(fd, nd.LocalAddr != nil, how.slow) }); e != nil {
 			return e
 		}
 		return err
 	}
 	conn, err := nd.DialContext(ctx, network, addr)
-	if err == nil && (st == nil || !st.secure) { // that of TLS is not over yet
+	if err == nil && !how.secure { // else TLS follows, and traceConnect measures both
 		d.run.connect.record(d.run.now() - start)
 	}
 	return conn, err

@@ -130,7 +130,7 @@ func (s server) run(t *testing.T) {
 	defer cancel()
 	go s.publishAll(ctx, addr)
 
-	ramp := time.Duration(*streams) * time.Second / 250 // 250 a second
+	ramp := time.Duration(*streams) * time.Second / 100 // a hundred a second
 	before := prog.Memory(t)
 	var perStream int64
 	restarted := false
