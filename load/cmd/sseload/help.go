@@ -21,7 +21,7 @@ Load
   -expect-restart        the server will restart: measure how streams return
   -slow 10%@1KB/s        a part of the streams reads slowly
 Request: in URL, -H, -d {{.Stream}} is a stream's number, {{.Token}} its token
-  -H 'Name: value'       a header           -X method
+  -H 'Name: value'       a header; -H @file: a file of them          -X method
   -d data                makes it a POST; -d @file, -d @-
   -token-file file       a token a line, which the streams take in turn
   -cacert file           -cert file     -key file     -k (trust any certificate)

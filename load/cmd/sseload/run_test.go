@@ -197,6 +197,7 @@ func TestBody(t *testing.T) {
 		{[]string{"-X", "PUT", "-d", "{}", "-H", "content-type: text/x"}, `PUT "text/x" "{}"`},
 		{[]string{"-X", "REPORT"}, `REPORT "" ""`},
 		{[]string{"-H", "Host: other.example"}, `GET "" "" other.example`},
+		{[]string{"-H", "@" + write(t, "header", "Content-Type: text/x\n\n  Host: other.example \n")}, `GET "text/x" "" other.example`},
 	} {
 		f := serveFeed(t)
 		runBinary(t, exitOK, append(test.args, "-for", "100ms", f.URL)...)

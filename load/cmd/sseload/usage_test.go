@@ -59,6 +59,8 @@ func TestUsage(t *testing.T) {
 		{"A: this is no template", "-H A:{{.}{ URL"},
 		{"can't evaluate field Nonsense", "-d {{.Nonsense}} URL"},
 		{"no such file", "-d @no/such/file URL"},
+		{"-H: open no/such/file", "-H @no/such/file URL"},
+		{"standard input is used twice", "-H @- -d @- URL"},
 		{"no such file", "-token-file no/such/file URL"},
 		{"it has no token", "-token-file " + write(t, "empty", "\n \n") + " URL"},
 		{"line 2 has a control character", "-token-file " + write(t, "bad", "a\nb\x01c\n") + " URL"},
