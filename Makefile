@@ -13,8 +13,7 @@ conformance: ## against a browser, other people's servers, and faults: conforman
 	cd conformance && go test ./...
 
 fuzz: ## five minutes of each fuzz target
-	for target in $$(grep -ho '^func Fuzz[A-Za-z0-9]*' ./*_test.go | cut -d' ' -f2); do \
-		go test -run '^$$' -fuzz "^$$target\$$" -fuzztime 5m . || exit 1; done
+	ci/fuzz 5m
 
 mutate: ## break the code one place at a time: which breaks do the tests not notice?
 	status=0; for module in . fleet; do go run ./internal/mutate -C $$module || status=1; done; exit $$status

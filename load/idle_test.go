@@ -64,7 +64,9 @@ func TestIdle(t *testing.T) {
 			i+1, r.Streams.Held, r.Streams.Asked, *idleHold, r.Client.BytesPerStream, r.Latency.Header.P50, r.Latency.Header.P99, r.Latency.Header.Max,
 			r.Client.CPU.Round(10*time.Millisecond), r.Stopped, r.Client.Bottleneck)
 		n := *idle / *idleProcesses
-		assert.Equal(t, load.Streams{Asked: n, Opened: n, Held: n}, r.Streams, "%v %v", r.Failures, r.Ends)
+		if want := (load.Streams{Asked: n, Opened: n, Held: n}); r.Streams != want {
+			t.Errorf("%+v, failures %v, ends %v", r.Streams, r.Failures, r.Ends)
+		}
 		assert.EqualValues(t, n, r.Latency.FirstEvent.Count)
 		if n >= 5000 {
 			assert.LessOrEqual(t, r.Client.BytesPerStream, int64(maxBytesPerStream))
@@ -141,7 +143,8 @@ func idleClient(args string) error {
 // idleServer is the main function of a server process, which ends with its standard input. It answers each connection with the
 // beginning of a stream and one event, and keeps it open. A connection costs it no goroutine.
 func idleServer(host string) error {
-	ln, err := net.Listen("tcp", host+":0")
+	lc := net.ListenConfig{KeepAlive: -1}
+	ln, err := lc.Listen(context.Background(), "tcp", host+":0")
 	if err != nil {
 		return err
 	}
