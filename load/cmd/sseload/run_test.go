@@ -286,7 +286,7 @@ func TestPublish(t *testing.T) {
 	} {
 		published = nil
 		runBinary(t, exitOK, append(test.args, "-n", "5", "-ramp", "0", "-for", "2s", "-publish", srv.URL, "-publish-every", "50ms",
-			"-assert", "sent > 2", "-assert", "failed == 0", "-assert", "count(event) > 5", "-assert", "p50(event) < 5s", "-assert", "missing == 0", srv.URL)...)
+			"-assert", "sent > 2", "-assert", "failed == 0", "-assert", "count(event) > 5", "-assert", "p50(event) < 5s", "-assert", "numbered > 5", srv.URL)...)
 		mu.Lock()
 		for _, p := range published {
 			assert.Regexp(t, test.want, p)
