@@ -113,7 +113,8 @@ func TestExitCodes(t *testing.T) {
 	assert.Contains(t, stdout, "404")
 	assert.Equal(t, "sseload: no stream was opened\n", stderr)
 
-	stdout, _ = runBinary(t, exitOK, "-for", "1s", "-json", "-", f.URL)
+	stdout, stderr = runBinary(t, exitFailed, "-for", "1s", "-json", "-", "-assert", "opened == 1", "-assert", "storms == 1", f.URL)
+	assert.Equal(t, "FAIL storms == 1 (0)\n", stderr)
 	var r load.Report
 	require.NoError(t, json.Unmarshal([]byte(stdout), &r))
 	assert.Equal(t, 1, r.Streams.Opened)
