@@ -52,6 +52,7 @@ func nodeServer(name, script string) server {
 		name: name, path: "/sse", publish: publishTo,
 		start: func(t *testing.T) (*program.Program, string) {
 			port := program.FreePort(t)
+			t.Setenv("RETRY", "1000") // as the other clients wait without a retry field
 			return program.Start(t, port, program.Find("node"), "../servers/node/"+script, strconv.Itoa(port), "0"), fmt.Sprintf("127.0.0.1:%d", port)
 		},
 	}
@@ -153,7 +154,7 @@ func (s server) run(t *testing.T) {
 			if now.Open > 0 {
 				perStream = (prog.Memory(t) - before) / int64(now.Open)
 			}
-			go prog.Restart(t)
+			prog.Relaunch(t)
 		case restarted && end.IsZero() && (now.Open >= now.Asked && now.Elapsed > ramp+hold+3*time.Second || now.Elapsed > ramp+hold+2*time.Minute):
 			end = time.Now()
 			time.AfterFunc(5*time.Second, cancel) // for what was published meanwhile

@@ -84,8 +84,27 @@ func (p *Program) Write(b []byte) (int, error) {
 	return p.output.Write(b)
 }
 
-// Restart starts the program, which is killed if it is running.
+// Restart starts the program, which is killed if it is running, and returns when it listens.
 func (p *Program) Restart(t testing.TB) {
+	t.Helper()
+	p.Relaunch(t)
+	for start := time.Now(); time.Since(start) < 20*time.Second; time.Sleep(10 * time.Millisecond) {
+		select {
+		case <-p.done:
+			t.Fatalf("%s has ended:\n%s", p.name, p.output.Bytes())
+		default:
+		}
+		if conn, err := net.Dial("tcp", p.addr); err == nil {
+			conn.Close()
+			return
+		}
+	}
+	t.Fatalf("%s does not listen on %s:\n%s", p.name, p.addr, p.output.Bytes())
+}
+
+// Relaunch is Restart without waiting: where thousands of clients want to connect, one more cannot show that the
+// program listens.
+func (p *Program) Relaunch(t testing.TB) {
 	t.Helper()
 	p.Kill()
 	p.cmd = exec.Command(p.name, p.args...)
@@ -100,18 +119,6 @@ func (p *Program) Restart(t testing.TB) {
 		_ = cmd.Wait()
 		close(done)
 	}(p.cmd, p.done)
-	for start := time.Now(); time.Since(start) < 20*time.Second; time.Sleep(10 * time.Millisecond) {
-		select {
-		case <-p.done:
-			t.Fatalf("%s has ended:\n%s", p.name, p.output.Bytes())
-		default:
-		}
-		if conn, err := net.Dial("tcp", p.addr); err == nil {
-			conn.Close()
-			return
-		}
-	}
-	t.Fatalf("%s does not listen on %s:\n%s", p.name, p.addr, p.output.Bytes())
 }
 
 // Kill kills the program and all that it has started, and waits for its end.
