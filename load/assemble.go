@@ -111,6 +111,11 @@ func (r *run) sequences() Sequence {
 		all.Missing = 0
 		all.Note = fmt.Sprintf("%d of %d IDs did not count up by one, so they are no numbers, and what is missing is not known: give Config.Sequence", jumps, steps)
 	}
+	if r.publisher != nil && all.Missing+all.OutOfOrder > 0 {
+		if n := r.publisher.overlapping.Load(); n > 0 {
+			all.Note = fmt.Sprintf("the server had %d of the published events before it had answered an earlier one, so it may have sent them in another order: what is out of order or missing may be due to that", n)
+		}
+	}
 	for _, st := range r.streams {
 		if st.stalled {
 			all.Stalled++

@@ -366,3 +366,45 @@ func TestFileLimit(t *testing.T) {
 	assert.Contains(t, r.Stopped, "this machine: this process may open 200 files")
 	assert.EqualValues(t, 200, r.Client.Files)
 }
+
+// TestPublishOverlapping: events that are published at the same time have no order that the server could keep,
+// and the report says so.
+func TestPublishOverlapping(t *testing.T) {
+	t.Parallel()
+	var r *load.Report
+	synctest.Test(t, func(t *testing.T) {
+		events := make(chan string, 100)
+		mux := http.NewServeMux()
+		mux.HandleFunc("POST /publish", func(w http.ResponseWriter, r *http.Request) {
+			body, _ := io.ReadAll(r.Body)
+			if strings.Contains(string(body), "-3.") {
+				time.Sleep(700 * time.Millisecond) // on its way
+			}
+			events <- string(body)
+		})
+		mux.HandleFunc("GET /events", func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "text/event-stream")
+			w.(http.Flusher).Flush()
+			for {
+				select {
+				case text := <-events:
+					fmt.Fprintf(w, "data: %s\n\n", text)
+					w.(http.Flusher).Flush()
+				case <-r.Context().Done():
+					return
+				}
+			}
+		})
+		s := newSite(t, mux)
+		var err error
+		r, err = load.Run(t.Context(), load.Config{
+			URLs: []string{siteURL}, Transport: s.transport(), Streams: 1, Duration: 5*time.Second + 100*time.Millisecond,
+			Publish: &load.Publish{URL: "http://site/publish", Interval: 500 * time.Millisecond, Client: &http.Client{Transport: s.transport()}},
+		})
+		require.NoError(t, err)
+	})
+	assert.EqualValues(t, 11, r.Publish.Sent)
+	assert.EqualValues(t, 1, r.Sequence.OutOfOrder)
+	assert.Zero(t, r.Sequence.Missing)
+	assert.Contains(t, r.Sequence.Note, "the server had 1 of the published events before it had answered an earlier one")
+}

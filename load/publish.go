@@ -33,6 +33,7 @@ type publisher struct {
 	due [publishWindow]struct{ n, at atomic.Int64 } // at is a time.Duration since the start
 
 	sent, failed atomic.Int64
+	overlapping  atomic.Int64 // events that were sent while an earlier one was not answered
 	failures     causes
 	took         histogram
 }
@@ -73,6 +74,9 @@ func (p *publisher) run(ctx context.Context) {
 		case places <- struct{}{}:
 		case <-ctx.Done():
 			return
+		}
+		if len(places) > 1 {
+			p.overlapping.Add(1)
 		}
 		p.note(n, due)
 		publishing.Go(func() {

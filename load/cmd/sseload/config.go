@@ -97,6 +97,9 @@ func (o *options) setRequest(cfg *load.Config) error {
 	if len(o.tokens) > 0 && !slices.ContainsFunc(slices.Concat(o.urls, o.lines, []string{o.content}), func(s string) bool { return strings.Contains(s, ".Token") }) {
 		return errors.New("-token-file: no template uses a token: add -H 'Authorization: Bearer {{.Token}}'")
 	}
+	if err := o.setTopic(cfg, urls); err != nil {
+		return err
+	}
 	cfg.Request = func(i int, _ string) (*http.Request, error) {
 		s := o.stream(i)
 		u, err := urls[i%len(urls)].render(s)
@@ -104,6 +107,31 @@ func (o *options) setRequest(cfg *load.Config) error {
 			return nil, err
 		}
 		return r.make(u, s)
+	}
+	return nil
+}
+
+// setTopic sets what -topic says. If it says nothing, streams have the same topic if their URLs are of the same
+// argument, and differ at most in the query, where a token may stand.
+func (o *options) setTopic(cfg *load.Config, urls []text) error {
+	if o.topic != "" {
+		topic, err := parseText(o.topic, o.stream(0))
+		if err != nil {
+			return fmt.Errorf("-topic: %w", err)
+		}
+		cfg.Topic = func(i int, _ string) string {
+			name, _ := topic.render(o.stream(i))
+			return name
+		}
+		return nil
+	}
+	if !slices.ContainsFunc(urls, func(t text) bool { return t.tmpl != nil }) {
+		return nil
+	}
+	cfg.Topic = func(i int, _ string) string {
+		u, _ := urls[i%len(urls)].render(o.stream(i))
+		path, _, _ := strings.Cut(u, "?")
+		return strconv.Itoa(i%len(urls)) + " " + path
 	}
 	return nil
 }

@@ -21,7 +21,7 @@ Load
   -expect-restart        the server will restart: measure how streams return
   -slow 10%@1KB/s        a part of the streams reads slowly
 Request: in URL, -H, -d {{.Stream}} is a stream's number, {{.Token}} its token
-  -H 'Name: value'       a header           -X method
+  -H 'Name: value'       a header; -H @file: a file of them          -X method
   -d data                makes it a POST; -d @file, -d @-
   -token-file file       a token a line, which the streams take in turn
   -cacert file           -cert file     -key file     -k (trust any certificate)
@@ -31,6 +31,8 @@ Request: in URL, -H, -d {{.Stream}} is a stream's number, {{.Token}} its token
 Events
   -time '{{.ts}}'        when it was sent: a template over its JSON
   -seq '{{.n}}'          its number (its ID if not set)
+  -says '{{.text}}'      it says something if this is not blank (first content)
+  -topic '{{.Token}}'    streams of one topic get the same events (of one URL)
   -stall 10s             a stream so far behind the others has stalled
   -publish URL           POST events there, and measure their way; with it:
                          -publish-every 1s   -publish-H header

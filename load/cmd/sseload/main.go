@@ -105,7 +105,7 @@ func (cmd *command) run(ctx context.Context, args []string) int {
 		}
 		defer d.close()
 		d.configure(o)
-		if !o.quiet {
+		if !o.quiet && o.json != "-" {
 			fmt.Fprint(cmd.stdout, d.introduction(o))
 		}
 	}
@@ -170,14 +170,18 @@ func check(asserts []assertion.Assertion, r *load.Report) (results []assertion.R
 
 // show prints the report, and what is not as it should be.
 func (cmd *command) show(o *options, r *load.Report, results []assertion.Result, d *demo) error {
-	if o.json == "-" {
-		return writeJSON(cmd.stdout, r)
-	}
-	if o.quiet {
+	if o.json == "-" || o.quiet {
+		failures := cmd.stdout
+		if o.json == "-" {
+			failures = cmd.stderr
+		}
 		for _, a := range results {
 			if !a.OK {
-				fmt.Fprintf(cmd.stdout, "FAIL %s (%s)\n", report.Visible(a.Text), report.Visible(a.Got))
+				fmt.Fprintf(failures, "FAIL %s (%s)\n", report.Visible(a.Text), report.Visible(a.Got))
 			}
+		}
+		if o.json == "-" {
+			return writeJSON(cmd.stdout, r)
 		}
 		return nil
 	}

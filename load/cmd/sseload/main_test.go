@@ -64,7 +64,7 @@ type feed struct {
 	mu       sync.Mutex
 	requests []*http.Request
 	bodies   []string
-	skip     int // this event is sent to no stream
+	skip     bool // the fifth event of each connection
 }
 
 const feedEvery = 20 * time.Millisecond
@@ -83,6 +83,7 @@ func serveFeed(t *testing.T) *feed {
 		w.Header().Set("Content-Type", "text/event-stream")
 		_ = http.NewResponseController(w).Flush()
 		n := int(time.Since(start) / feedEvery)
+		skipped := n + 5
 		if id := r.Header.Get("Last-Event-ID"); id != "" {
 			n, _ = strconv.Atoi(id)
 		}
@@ -94,7 +95,7 @@ func serveFeed(t *testing.T) *feed {
 			case <-r.Context().Done():
 				return
 			}
-			if n == skip {
+			if skip && n == skipped {
 				continue
 			}
 			fmt.Fprintf(w, "id: %d\ndata: {\"n\":%d,\"ts\":%q}\n\n", n, n, at.Format(time.RFC3339Nano))

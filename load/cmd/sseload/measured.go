@@ -15,7 +15,7 @@ import (
 	"github.com/lastevent/sse/load"
 )
 
-// setMeasured sets what -time and -seq say.
+// setMeasured sets what -time, -seq and -says say.
 func (o *options) setMeasured(cfg *load.Config) error {
 	if o.time != "" {
 		at, err := newReading(o.time, parseTime)
@@ -23,6 +23,18 @@ func (o *options) setMeasured(cfg *load.Config) error {
 			return fmt.Errorf("-time: %w", err)
 		}
 		cfg.Time = func(ev sse.Event) (time.Time, bool) { return at.of(ev.Data) }
+	}
+	if o.says != "" {
+		says, err := newReading(o.says, func(s string) (bool, bool) {
+			return s != "" && s != "false" && s != "<no value>", true // which null is
+		})
+		if err != nil {
+			return fmt.Errorf("-says: %w", err)
+		}
+		cfg.Says = func(ev sse.Event) bool {
+			something, ok := says.of(ev.Data)
+			return ok && something
+		}
 	}
 	if o.sequence != "" {
 		number, err := newReading(o.sequence, func(s string) (int64, bool) {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -43,6 +42,7 @@ type options struct {
 	idle    seconds
 
 	time, sequence string
+	says, topic    string
 	stall          seconds
 	publish        string
 	publishEvery   seconds
@@ -110,6 +110,8 @@ func (o *options) flags() *flag.FlagSet {
 	flags.Var(&o.idle, "idle", "")
 	flags.StringVar(&o.time, "time", "", "")
 	flags.StringVar(&o.sequence, "seq", "", "")
+	flags.StringVar(&o.says, "says", "", "")
+	flags.StringVar(&o.topic, "topic", "", "")
 	flags.Var(&o.stall, "stall", "")
 	flags.StringVar(&o.publish, "publish", "", "")
 	flags.Var(&o.publishEvery, "publish-every", "")
@@ -272,49 +274,6 @@ func (o *options) rampTime() time.Duration {
 	}
 	return time.Duration(o.streams-1) * time.Millisecond
 }
-
-// readFiles reads what -d and -token-file name.
-func (o *options) readFiles(stdin io.Reader) error {
-	if name, isFile := strings.CutPrefix(o.content, "@"); isFile {
-		b, err := read(stdin, name)
-		if err != nil {
-			return fmt.Errorf("-d: %w", err)
-		}
-		o.content = string(b)
-	}
-	if o.tokenFile == "" {
-		return nil
-	}
-	b, err := os.ReadFile(o.tokenFile)
-	if err != nil {
-		return fmt.Errorf("-token-file: %w", err)
-	}
-	n := 0
-	for line := range strings.Lines(string(b)) {
-		n++
-		line = strings.TrimSpace(line)
-		switch {
-		case line == "":
-		case strings.ContainsFunc(line, isControl):
-			return fmt.Errorf("-token-file: line %d has a control character", n)
-		default:
-			o.tokens = append(o.tokens, line)
-		}
-	}
-	if len(o.tokens) == 0 {
-		return errors.New("-token-file: it has no token")
-	}
-	return nil
-}
-
-func read(stdin io.Reader, name string) ([]byte, error) {
-	if name == "-" {
-		return io.ReadAll(stdin)
-	}
-	return os.ReadFile(name)
-}
-
-func isControl(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }
 
 // addresses reads -source.
 func (o *options) addresses() (addrs []netip.Addr, err error) {

@@ -85,11 +85,11 @@ func TestLiveLine(t *testing.T) {
 		assert.Empty(t, lines[0])
 		assert.Empty(t, lines[len(lines)-1], "the line is gone at the end")
 		for _, line := range lines[1 : len(lines)-1] {
-			assert.Regexp(t, `^\d/3 open`, line)
+			assert.Regexp(t, `^\d/3 open(  \d\.00 s of 2\.50 s(  \d+ events/s.*)?)?$`, line)
 			assert.Less(t, utf8.RuneCountInString(line), int(columns))
 		}
 		if columns == 120 {
-			assert.Regexp(t, `^3/3 open  [12]\.00 s of 2\.50 s  \d+ events/s`, lines[2])
+			assert.Contains(t, terminal, " events/s")
 		}
 	}
 	_, output, code := runTerminal(t, "", 80, args...)

@@ -51,7 +51,7 @@ func trafficFigure(r *load.Report) *figure {
 	seen := false
 	for i, s := range r.Timeline {
 		at, took := end(r, i)
-		if took < 0.2 && len(xys) > 0 {
+		if took < max(r.Step, time.Second).Seconds()/2 && len(xys) > 0 {
 			break // the few events of a moment make no rate
 		}
 		seen = seen || s.Events > 0

@@ -166,7 +166,7 @@ func tiles(r *load.Report) []tile {
 		all = append(all, tile{name, Time(d.P99), "p99; median " + Time(d.P50), ""})
 	}
 	add("Time to header", &r.Latency.Header, "no stream was opened")
-	add("Skew", &r.Latency.Skew, "no event on two streams")
+	add("Skew", &r.Latency.Skew, "no event was read by two streams")
 	add("Latency of events", &r.Latency.Event, "when they were sent is not known")
 	return append(all, stormTile(r), memoryTile(r))
 }

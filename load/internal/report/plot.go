@@ -76,7 +76,6 @@ func (l line) Dashed() bool { return l.dashed }
 // A figure is a plot of the page, with what belongs to it.
 type figure struct {
 	Title  string
-	Note   string
 	Unit   string // of the vertical axis
 	Lines  []line
 	Wide   template.HTML // SVG
