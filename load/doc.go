@@ -31,7 +31,7 @@
 //
 // # Many streams
 //
-// An idle stream takes about 12 KiB of this process and one goroutine: see package lean, which is the
+// An idle stream takes 12 to 13 KiB of this process, and one goroutine: see package lean, which is the
 // default transport. Two limits of the machine come before memory does: the open files of a process, and the ports
 // of an address, of which each connection to one address of the server needs one. [Preflight] reports both. Config.Sources, and
 // several addresses of the server in Config.URLs, add ports.
