@@ -31,7 +31,7 @@ worker_processes 1;
 pid %[1]s/pid;
 error_log stderr;
 %[2]s
-events { worker_connections 1024; }
+events { worker_connections 20000; }
 http {
 	access_log off;
 	client_body_temp_path %[1]s/body;

@@ -7,6 +7,9 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -81,22 +84,10 @@ func (p *Program) Write(b []byte) (int, error) {
 	return p.output.Write(b)
 }
 
-// Restart starts the program, which is killed if it is running.
+// Restart starts the program, which is killed if it is running, and returns when it listens.
 func (p *Program) Restart(t testing.TB) {
 	t.Helper()
-	p.Kill()
-	p.cmd = exec.Command(p.name, p.args...)
-	p.cmd.Stdout, p.cmd.Stderr = p, p
-	p.cmd.Env = append(os.Environ(), "HOME="+os.TempDir())
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // its workers are to die with it
-	if err := p.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	p.done = make(chan struct{})
-	go func(cmd *exec.Cmd, done chan struct{}) {
-		_ = cmd.Wait()
-		close(done)
-	}(p.cmd, p.done)
+	p.Relaunch(t)
 	for start := time.Now(); time.Since(start) < 20*time.Second; time.Sleep(10 * time.Millisecond) {
 		select {
 		case <-p.done:
@@ -111,6 +102,25 @@ func (p *Program) Restart(t testing.TB) {
 	t.Fatalf("%s does not listen on %s:\n%s", p.name, p.addr, p.output.Bytes())
 }
 
+// Relaunch is Restart without waiting: where thousands of clients want to connect, one more cannot show that the
+// program listens.
+func (p *Program) Relaunch(t testing.TB) {
+	t.Helper()
+	p.Kill()
+	p.cmd = exec.Command(p.name, p.args...)
+	p.cmd.Stdout, p.cmd.Stderr = p, p
+	p.cmd.Env = append(os.Environ(), "HOME="+os.TempDir())
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // its workers are to die with it
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	p.done = make(chan struct{})
+	go func(cmd *exec.Cmd, done chan struct{}) {
+		_ = cmd.Wait()
+		close(done)
+	}(p.cmd, p.done)
+}
+
 // Kill kills the program and all that it has started, and waits for its end.
 func (p *Program) Kill() {
 	if p.cmd == nil {
@@ -119,4 +129,27 @@ func (p *Program) Kill() {
 	_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
 	<-p.done
 	p.cmd = nil
+}
+
+// Memory returns the resident memory of the program and all that it has started, in bytes.
+func (p *Program) Memory(t testing.TB) (sum int64) {
+	t.Helper()
+	stats, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil || len(stats) == 0 {
+		t.Skip("the memory of a process is read from /proc")
+	}
+	for _, file := range stats {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			continue // it has ended
+		}
+		// The name, in parentheses, may have anything in it. After it come the state, the parent, the group; and
+		// the resident pages in place 22.
+		fields := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
+		if len(fields) > 21 && fields[2] == strconv.Itoa(p.cmd.Process.Pid) {
+			pages, _ := strconv.ParseInt(fields[21], 10, 64)
+			sum += pages * int64(os.Getpagesize())
+		}
+	}
+	return sum
 }

@@ -110,9 +110,56 @@ func Main(m *testing.M, section string) int {
 	return code
 }
 
-// update puts the rows into the section's table in file. The packages' tests run side by
-// side, so it holds a lock on the file meanwhile.
+// Write writes a table with columns of its own into a section of README.md. A row is known by its first
+// cell; those of the table before that are not among rows stay.
+func Write(section string, header []string, rows [][]string) error {
+	_, here, _, _ := runtime.Caller(0)
+	return edit(filepath.Join(filepath.Dir(here), "../../README.md"), func(text string) (string, error) {
+		return replaceRows(text, section, header, rows)
+	})
+}
+
+func replaceRows(text, section string, header []string, rows [][]string) (string, error) {
+	before, old, after, err := cut(text, section)
+	if err != nil {
+		return "", err
+	}
+	var lines []string
+	for row := range strings.Lines(old) {
+		row = strings.TrimSuffix(row, "\n")
+		name, _, _ := strings.Cut(strings.TrimPrefix(row, "| "), " | ")
+		replaced := slices.ContainsFunc(rows, func(cells []string) bool { return cells[0] == name })
+		if !replaced && strings.HasPrefix(row, "| ") && name != header[0] {
+			lines = append(lines, row)
+		}
+	}
+	for _, cells := range rows {
+		lines = append(lines, line(cells...))
+	}
+	slices.Sort(lines)
+	lines = append([]string{line(header...), "|" + strings.Repeat("---|", len(header))}, lines...)
+	return before + strings.Join(lines, "\n") + "\n" + after, nil
+}
+
+// cut returns the text of a section, and what precedes and follows it, with the marks.
+func cut(text, section string) (before, table, after string, err error) {
+	begin, end := "<!-- "+section+" -->\n", "<!-- end of "+section+" -->\n"
+	before, rest, ok := strings.Cut(text, begin)
+	table, after, ok2 := strings.Cut(rest, end)
+	if !ok || !ok2 {
+		return "", "", "", fmt.Errorf("there is no section %q", section)
+	}
+	return before + begin, table, end + after, nil
+}
+
+// update puts the rows into the section's table in file.
 func update(file, section string) error {
+	return edit(file, func(text string) (string, error) { return replace(text, section) })
+}
+
+// edit changes a file. The packages' tests run side by side, so it holds a lock on the file
+// meanwhile.
+func edit(file string, change func(text string) (string, error)) error {
 	f, err := os.OpenFile(file, os.O_RDWR, 0)
 	if err != nil {
 		return err
@@ -125,7 +172,7 @@ func update(file, section string) error {
 	if err != nil {
 		return err
 	}
-	text, err := replace(string(old), section)
+	text, err := change(string(old))
 	if err != nil || bytes.Equal(old, []byte(text)) {
 		return err
 	}
@@ -138,11 +185,9 @@ func update(file, section string) error {
 
 // replace returns text with the section's table made anew.
 func replace(text, section string) (string, error) {
-	begin, end := "<!-- "+section+" -->\n", "<!-- end of "+section+" -->\n"
-	before, rest, ok := strings.Cut(text, begin)
-	table, after, ok2 := strings.Cut(rest, end)
-	if !ok || !ok2 {
-		return "", fmt.Errorf("there is no section %q", section)
+	before, table, after, err := cut(text, section)
+	if err != nil {
+		return "", err
 	}
 	var lines, bullets []string
 	for old := range strings.Lines(table) {
@@ -185,5 +230,5 @@ func replace(text, section string) (string, error) {
 	if len(bullets) > 0 {
 		lines = append(append(lines, ""), bullets...)
 	}
-	return before + begin + strings.Join(lines, "\n") + "\n" + end + after, nil
+	return before + strings.Join(lines, "\n") + "\n" + after, nil
 }

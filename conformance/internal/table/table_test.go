@@ -64,3 +64,15 @@ Between.
 	}
 	require.ErrorContains(t, update(file, "three"), `no section "three"`)
 }
+
+func TestReplaceRows(t *testing.T) {
+	header := []string{"Server", "Figure"}
+	text := "before\n<!-- x -->\n<!-- end of x -->\nafter\n"
+	text, err := replaceRows(text, "x", header, [][]string{{"b", "1"}, {"a", "2"}})
+	require.NoError(t, err)
+	text, err = replaceRows(text, "x", header, [][]string{{"b", "3"}})
+	require.NoError(t, err)
+	require.Equal(t, "before\n<!-- x -->\n| Server | Figure |\n|---|---|\n| a | 2 |\n| b | 3 |\n<!-- end of x -->\nafter\n", text)
+	_, err = replaceRows(text, "y", header, nil)
+	require.ErrorContains(t, err, `no section "y"`)
+}

@@ -1,6 +1,6 @@
 import express from 'express'
 import { createSession } from 'better-sse'
-import { follow, port, publish, text } from './log.mjs'
+import { follow, port, publish, retry, text } from './log.mjs'
 
 const app = express()
 app.post('/publish', (req, res) => {
@@ -8,7 +8,7 @@ app.post('/publish', (req, res) => {
 	res.end()
 })
 app.get('/sse', async (req, res) => {
-	const session = await createSession(req, res, { retry: 10, serializer: String })
+	const session = await createSession(req, res, { retry, serializer: String })
 	const end = follow(Number(session.lastId) || 0, n => session.push(text(n), 'message', String(n)))
 	session.on('disconnected', end)
 })

@@ -1,6 +1,6 @@
 import Fastify from 'fastify'
 import plugin from '@fastify/sse'
-import { follow, port, publish, text } from './log.mjs'
+import { follow, port, publish, retry, text } from './log.mjs'
 
 const fastify = Fastify()
 await fastify.register(plugin, { serializer: String })
@@ -13,7 +13,7 @@ fastify.get('/sse', { sse: 'only' }, async (request, reply) => {
 	reply.sse.sendHeaders()
 	let last = Promise.resolve()
 	const end = follow(Number(reply.sse.lastEventId) || 0, n => {
-		last = last.then(() => reply.sse.isConnected && reply.sse.send({ id: String(n), data: text(n), retry: 10 }))
+		last = last.then(() => reply.sse.isConnected && reply.sse.send({ id: String(n), data: text(n), retry }))
 	})
 	reply.sse.onClose(end)
 })

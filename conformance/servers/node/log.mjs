@@ -25,6 +25,9 @@ export const follow = (after, send) => {
 
 export const numbers = () => Array.from({ length }, (_, i) => text(i + 1))
 
+// the reconnection time, in milliseconds
+export const retry = Number(process.env.RETRY ?? 10)
+
 // [port, length of the log at the start]
 export const [port, start] = process.argv.slice(2).map(Number)
 publish(start)

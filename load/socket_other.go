@@ -1,0 +1,5 @@
+//go:build !linux
+
+package load
+
+func prepareSocket(_ uintptr, _, _ bool) error { return nil }
