@@ -22,7 +22,7 @@ import (
 // the diff; -update writes the file anew.
 func TestAPI(t *testing.T) {
 	var api bytes.Buffer
-	for _, dir := range []string{".", "ssetest", "lean", "fleet", "connect"} {
+	for _, dir := range []string{".", "ssetest", "lean", "load", "fleet", "connect"} {
 		pkg := path.Join("github.com/lastevent/sse", dir)
 		for _, line := range exported(t, pkg, dir) {
 			api.WriteString(pkg + ": " + line + "\n")
@@ -110,7 +110,7 @@ func TestDocuments(t *testing.T) {
 	require.NotEmpty(t, docs)
 	names, err := filepath.Glob("example*_test.go")
 	require.NoError(t, err)
-	names = append(names, "lean/example_test.go", "bench/migrating_test.go", "fleet/example_test.go", "connect/example_test.go") // which those packages run
+	names = append(names, "lean/example_test.go", "bench/migrating_test.go", "fleet/example_test.go", "connect/example_test.go", "load/example_test.go") // which those packages run
 	var examples strings.Builder
 	for _, name := range names {
 		b, err := os.ReadFile(name)
@@ -118,7 +118,7 @@ func TestDocuments(t *testing.T) {
 		examples.Write(b)
 	}
 	blocks := 0
-	for _, name := range append(docs, "README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "fleet/README.md", "connect/README.md") {
+	for _, name := range append(docs, "README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "fleet/README.md", "connect/README.md", "load/README.md") {
 		doc, err := os.ReadFile(name)
 		require.NoError(t, err)
 		for _, block := range goBlock.FindAllStringSubmatch(string(doc), -1) {
