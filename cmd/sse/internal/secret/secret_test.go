@@ -40,3 +40,20 @@ func TestBody(t *testing.T) {
 	redacted, _ := Body("application/json", []byte(deep), "x")
 	require.Equal(t, deep[:maxDepth+1]+"x", string(redacted))
 }
+
+// TestRedact: what is no secret stays, so that a reader still sees what the text is about.
+func TestRedact(t *testing.T) {
+	for in, want := range map[string]string{
+		"http://u:p@h/":              "http://(hidden)@h/",
+		"http://h/?token=a&b=c":      "http://h/?token=(hidden)&b=c",
+		"http://h/?token%zz=a":       "http://h/?token%zz=(hidden)",
+		"http://h/?%74oken=a":        "http://h/?%74oken=(hidden)",
+		"http://[::1]:80/a@b":        "http://[::1]:80/a@b",
+		"// me@example.com":          "// me@example.com",
+		"///etc/passwd me@h":         "///etc/passwd me@h",
+		"http://h:80/a@b":            "http://h:80/a@b",
+		"http://h/ and http://u@h2/": "http://h/ and http://(hidden)@h2/",
+	} {
+		assert.Equal(t, want, Redact(in, "(hidden)"))
+	}
+}
