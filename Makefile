@@ -1,4 +1,4 @@
-.PHONY: test demo bench conformance fuzz mutate soak fleet lint ci
+.PHONY: test demo bench conformance fuzz mutate soak load fleet lint ci
 
 test: ## the tests, with the race detector
 	go test -race -shuffle=on ./...
@@ -20,6 +20,9 @@ mutate: ## break the code one place at a time: which breaks do the tests not not
 
 soak: ## 2000 streams whose connections drop, for ten minutes
 	cd bench && go run ./soak
+
+load: ## 500 streams against a server that restarts
+	go run -C load ./cmd/sseload -demo
 
 fleet: ## members and nodes of a fleet are killed and paused, for three minutes
 	cd fleet && go test -run TestChaos -chaos 3m -v .
