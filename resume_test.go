@@ -303,7 +303,7 @@ func TestCancel(t *testing.T) {
 		"waiting for the header":         {silent, after, sse.DisconnectInfo{Err: errCause}, 1},
 		"waiting for an event":           {hold("id:1\ndata:1\n\n"), after, sse.DisconnectInfo{Err: errCause, LastEventID: "1"}, 1},
 		"in the middle of an event":      {hold("id:1\ndata:1\n\nid:2\ndata:2\n"), after, sse.DisconnectInfo{Err: errCause, LastEventID: "1"}, 1},
-		"waiting for the refusal's body": {slow, time.Second, sse.DisconnectInfo{Err: errCause}, 1},
+		"waiting for the refusal's body": {slow, time.Second / 2, sse.DisconnectInfo{Err: errCause}, 1},
 		"waiting to reconnect": {stream("id:1\ndata:1\n\n"), after,
 			sse.DisconnectInfo{Err: io.EOF, LastEventID: "1", Reconnect: true, Delay: time.Hour}, 1},
 	} {
