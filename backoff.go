@@ -14,6 +14,7 @@ const (
 
 	minSecondWait = 100 * time.Millisecond // however short the reconnection time is
 	maxGrowth     = 30 * time.Second       // waits grow no longer than this, unless the server asks for more
+	maxDoublings  = 12                     // after this many, every series of waits has stopped growing
 )
 
 // A Backoff decides how long to wait before each in a series of connections that make no
@@ -81,8 +82,9 @@ func jitter(d time.Duration) time.Duration {
 // most max(R, 30 s). There is jitter from the first wait on, or the restart of a
 // server would bring all its clients back at once.
 type exponential struct {
+	n           int           // waits so far
 	d           time.Duration // of the last wait
-	first       time.Duration // d of the first wait,
+	first       time.Duration // d of the first wait, which is R,
 	firstSpread time.Duration // and its random part: as long, but for NewEventSource
 	grow        *backoff.ExponentialBackOff
 }
@@ -99,10 +101,23 @@ func newExponential(initial time.Duration) *exponential {
 
 func (b *exponential) NextBackOff() time.Duration {
 	grown := b.grow.NextBackOff()
-	if b.d == 0 {
+	b.n++
+	if b.n == 1 {
 		b.d = b.first
 		return b.d + jitter(b.firstSpread)
 	}
 	b.d = grown
 	return b.d + jitter(b.d)
+}
+
+// setInitial makes initial the reconnection time of a series of waits that may have begun.
+func (b *exponential) setInitial(initial time.Duration) {
+	if initial == b.first {
+		return
+	}
+	n := min(b.n, maxDoublings)
+	*b = *newExponential(initial)
+	for range n {
+		b.NextBackOff()
+	}
 }

@@ -162,17 +162,17 @@ func (s *Stream) delay(err error) (time.Duration, bool) {
 	if s.backoff == nil {
 		s.backoff = s.newBackoff(s.reconnectionTime())
 	}
+	b, ours := s.backoff.(*exponential)
+	if ours {
+		b.setInitial(s.reconnectionTime()) // the server may have changed it since the last wait
+	}
 	wait := s.backoff.NextBackOff()
 	if wait < 0 {
 		return 0, false
 	}
 	least, spread := time.Duration(0), wait
-	b, ours := s.backoff.(*exponential)
 	if ours {
 		least, spread = s.reconnectionTime(), b.d
-		if spread < least { // the server has asked for more since it was built
-			spread, wait = least, least+jitter(least)
-		}
 	} else if _, ok := s.parser.Retry(); ok {
 		least = s.reconnectionTime() // the server's; a caller's policy may go below the default
 	}

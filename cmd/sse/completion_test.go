@@ -37,7 +37,7 @@ func TestCompletion(t *testing.T) {
 func TestCompletionFish(t *testing.T) {
 	script, _ := runBinary(t, exitEnded, "", "completion", "fish")
 	for _, line := range []string{"-s H -x", "-s k", "-o json", "-o state -r -F"} {
-		assert.Contains(t, script, "\ncomplete -c sse "+line+"\n")
+		assert.Contains(t, script, "\ncomplete -c sse -n 'not __fish_seen_subcommand_from record replay' "+line+"\n")
 	}
 }
 
