@@ -22,7 +22,7 @@ import (
 // the diff; -update writes the file anew.
 func TestAPI(t *testing.T) {
 	var api bytes.Buffer
-	for _, dir := range []string{".", "ssetest", "fleet", "connect"} {
+	for _, dir := range []string{".", "ssetest", "lean", "fleet", "connect"} {
 		pkg := path.Join("github.com/lastevent/sse", dir)
 		for _, line := range exported(t, pkg, dir) {
 			api.WriteString(pkg + ": " + line + "\n")
@@ -110,7 +110,7 @@ func TestDocuments(t *testing.T) {
 	require.NotEmpty(t, docs)
 	names, err := filepath.Glob("example*_test.go")
 	require.NoError(t, err)
-	names = append(names, "bench/migrating_test.go", "fleet/example_test.go", "connect/example_test.go") // which those modules run
+	names = append(names, "lean/example_test.go", "bench/migrating_test.go", "fleet/example_test.go", "connect/example_test.go") // which those packages run
 	var examples strings.Builder
 	for _, name := range names {
 		b, err := os.ReadFile(name)
@@ -130,7 +130,7 @@ func TestDocuments(t *testing.T) {
 			require.NoError(t, err, name)
 		}
 	}
-	require.Equal(t, 15, blocks)
+	require.Equal(t, 16, blocks)
 }
 
 // TestDocumentsNameTests: the tests that docs/ name are there. A name may be the beginning

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"os"
 	"runtime"
@@ -17,6 +18,7 @@ import (
 	launchdarkly "github.com/launchdarkly/eventsource"
 	r3labs "github.com/r3labs/sse/v2"
 	gosse "github.com/tmaxmax/go-sse"
+	"github.com/valyala/fasthttp"
 
 	"github.com/lastevent/sse"
 )
@@ -50,6 +52,18 @@ var idlers = map[string]func(client *http.Client, url string, seen func()) error
 			seen()
 		}
 		return nil
+	},
+	"fasthttp": func(_ *http.Client, url string, seen func()) error {
+		req, resp := fasthttp.AcquireRequest(), fasthttp.AcquireResponse()
+		req.SetRequestURI(url)
+		if err := fastClient.Do(req, resp); err != nil {
+			return err
+		}
+		for buf := make([]byte, 4<<10); ; seen() {
+			if _, err := resp.BodyStream().Read(buf); err != nil {
+				return err
+			}
+		}
 	},
 	"go-sse": func(client *http.Client, url string, seen func()) error {
 		req, err := http.NewRequest(http.MethodGet, url, nil)
@@ -91,15 +105,36 @@ var idlers = map[string]func(client *http.Client, url string, seen func()) error
 	},
 }
 
+// fastClient is what all of fasthttp's streams share. It is a transport of its own.
+var fastClient = &fasthttp.Client{StreamResponseBody: true, MaxConnsPerHost: math.MaxInt}
+
 // IdleSubjects are the clients that can hold an idle stream. They are compared with
 // net/http and a Read of 4 KiB.
-var IdleSubjects = []string{"net/http", "sse.Parser", "sse.Events", "go-sse", "r3labs/sse", "donovanhide", "launchdarkly"}
+var IdleSubjects = []string{"net/http", "fasthttp", "sse.Parser", "sse.Events", "go-sse", "r3labs/sse", "donovanhide", "launchdarkly"}
 
 // Idle is what a client takes for each of many idle streams.
 type Idle struct {
 	Subject, Transport string
 	Heap, Stack        float64 // bytes per stream
 	Goroutines         float64 // per stream
+}
+
+// measureIdles measures each client over HTTP/1.1, and net/http's and ours over every transport.
+func measureIdles(url string, n int, step func(format string, args ...any)) (idles []Idle, err error) {
+	for _, subject := range IdleSubjects {
+		for _, transport := range TransportsForIdle {
+			if peer := subject != "net/http" && subject != "sse.Parser" && subject != "sse.Events"; peer && transport != TransportsForIdle[0] {
+				continue
+			}
+			step("%d idle streams: %s over %s", n, subject, transport)
+			idle, err := measureIdle(url, subject, transport, n)
+			if err != nil {
+				return nil, err
+			}
+			idles = append(idles, idle)
+		}
+	}
+	return idles, nil
 }
 
 // measureIdle opens n streams in a process of its own, each on a goroutine of its own,
@@ -126,7 +161,7 @@ func runIdle(arg string) error {
 		return err
 	}
 	url, subject, transport := args[1], args[2], args[3]
-	client := &http.Client{Transport: transports()[transport]}
+	client := &http.Client{Transport: roundTripper(transport)}
 	open := idlers[subject]
 
 	// Whatever is made once, for all streams together, is there before.

@@ -79,7 +79,12 @@ func TestIdle(t *testing.T) {
 		assert.Equal(t, subject, r.Subject)
 		assert.Greater(t, r.Heap, 1000.0, subject)
 		assert.Less(t, r.Heap, 200_000.0, subject)
-		assert.InDelta(t, 4, r.Goroutines, 2.1, subject)
+		assert.InDelta(t, 3.5, r.Goroutines, 2.6, subject)
+	}
+	for _, subject := range []string{"net/http", "sse.Parser", "sse.Events"} {
+		r, err := measureIdle(url, subject, Lean, 20)
+		require.NoError(t, err)
+		assert.InDelta(t, 1, r.Goroutines, 0.2, subject)
 	}
 	_, err := measureIdle("http://127.0.0.1:1", "sse.Parser", "HTTP/1.1", 1)
 	assert.Error(t, err)

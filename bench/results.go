@@ -31,13 +31,30 @@ type Results struct {
 	Herd       Herd
 }
 
+// steps returns a function that tells log what a run is at.
+func steps(log io.Writer, start time.Time) func(format string, args ...any) {
+	return func(format string, args ...any) {
+		fmt.Fprintf(log, "%4.0fs  "+format+"\n", append([]any{time.Since(start).Seconds()}, args...)...)
+	}
+}
+
+// MeasureIdle measures the idle streams of r again, and nothing else. They are sizes, which
+// do not depend on what else the machine does.
+func (r *Results) MeasureIdle(log io.Writer) error {
+	url, stop, err := startServer()
+	if err != nil {
+		return err
+	}
+	defer stop()
+	r.Idle, err = measureIdles(url, r.Streams, steps(log, time.Now()))
+	return err
+}
+
 // Measure runs all measurements, in under ten minutes, and tells log what it is at.
 func Measure(log io.Writer) (*Results, error) {
 	start := time.Now()
 	r := &Results{Date: start, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, CPUs: runtime.NumCPU(), Streams: 2000, Busies: 500, BusyEvery: 50 * time.Millisecond}
-	step := func(format string, args ...any) {
-		fmt.Fprintf(log, "%4.0fs  "+format+"\n", append([]any{time.Since(start).Seconds()}, args...)...)
-	}
+	step := steps(log, start)
 	url, stop, err := startServer()
 	if err != nil {
 		return nil, err
@@ -64,18 +81,8 @@ func Measure(log io.Writer) (*Results, error) {
 			r.Transfers = append(r.Transfers, ts...)
 		}
 	}
-	for _, subject := range IdleSubjects {
-		for _, transport := range TransportsForIdle {
-			if peer := subject != "net/http" && subject != "sse.Parser" && subject != "sse.Events"; peer && transport != TransportsForIdle[0] {
-				continue
-			}
-			step("%d idle streams: %s over %s", r.Streams, subject, transport)
-			idle, err := measureIdle(url, subject, transport, r.Streams)
-			if err != nil {
-				return nil, err
-			}
-			r.Idle = append(r.Idle, idle)
-		}
+	if r.Idle, err = measureIdles(url, r.Streams, step); err != nil {
+		return nil, err
 	}
 	step("delay of delivery")
 	if r.Delays, err = measureDelay(url, 500, 9); err != nil {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/lastevent/sse"
+	"github.com/lastevent/sse/lean"
 )
 
 // transports are the ways to a server that differ for streams. A new one each time: they
@@ -31,11 +32,22 @@ func transports() map[string]*http.Transport {
 	}
 }
 
+// roundTripper returns one of transports, or lean's.
+func roundTripper(name string) http.RoundTripper {
+	if name == Lean {
+		return new(lean.Transport)
+	}
+	return transports()[name]
+}
+
+// Lean is the name of the transport of package lean.
+const Lean = "lean"
+
 // TransportsForTransfers are the names of those that matter to busy streams, and
 // TransportsForIdle to idle ones.
 var (
 	TransportsForTransfers = []string{"HTTP/1.1", "HTTP/1.1, 64 KiB buffer", "HTTP/2"}
-	TransportsForIdle      = []string{"HTTP/1.1", "HTTP/1.1, 1 KiB buffers", "HTTP/2"}
+	TransportsForIdle      = []string{"HTTP/1.1", "HTTP/1.1, 1 KiB buffers", "HTTP/2", Lean}
 )
 
 // A transfer reads the stream at url to its end and returns the bytes that it saw.

@@ -15,7 +15,6 @@ type body struct {
 	rest   []byte // read after the head; nil once consumed
 	chunks *chunks
 	left   int64 // bytes, where their number is known; otherwise -1
-	err    error // what ended the body
 }
 
 // takeBody gives the response its body, which owns the connection from then on.
@@ -36,11 +35,8 @@ func (c *conn) takeBody(resp *http.Response, rest []byte) {
 
 // Read returns what has arrived. It waits only if that is nothing.
 func (b *body) Read(p []byte) (n int, err error) {
-	if b.err != nil {
-		return 0, b.err
-	}
-	if b.c.ctx.Err() != nil { // though the connection may not be closed yet
-		return 0, b.end(b.c.cause(io.EOF))
+	if err := b.c.cause(nil); err != nil { // the end of the body, too
+		return 0, err
 	}
 	for n == 0 && err == nil && len(p) > 0 {
 		if n, err = b.read(p); n == 0 {
@@ -49,7 +45,9 @@ func (b *body) Read(p []byte) (n int, err error) {
 		n, err = b.decode(p[:n], err)
 	}
 	if err != nil {
-		if err = b.end(err); n > 0 {
+		b.rest, b.chunks = nil, nil
+		b.c.close(err)
+		if n > 0 {
 			err = nil // until the next Read
 		}
 	}
@@ -68,10 +66,11 @@ func (b *body) read(p []byte) (n int, err error) {
 		}
 		return n, nil
 	}
-	if n, err = b.c.Read(p); err == io.EOF && (b.chunks != nil || b.left > int64(n)) {
-		err = io.ErrUnexpectedEOF
-	} else if err != nil && err != io.EOF {
+	if n, err = b.c.Read(p); err != nil {
 		err = b.c.cause(err)
+	}
+	if err == io.EOF && (b.chunks != nil || b.left > int64(n)) {
+		err = io.ErrUnexpectedEOF
 	}
 	return n, err
 }
@@ -95,14 +94,6 @@ func (b *body) decode(p []byte, err error) (int, error) {
 		}
 	}
 	return n, err
-}
-
-// end notes what ended the body, and closes the connection.
-func (b *body) end(err error) error {
-	b.err = err
-	b.rest, b.chunks = nil, nil
-	b.c.close(err)
-	return err
 }
 
 // PromptReads tells a reader that cares, as package sse does, that a large Read holds back

@@ -3,16 +3,15 @@ package lean
 import (
 	"context"
 	"crypto/tls"
-	"errors"
+	"fmt"
 	"net"
-	"os"
 	"sync"
 	"time"
 )
 
 // A conn is the connection of one request. It is closed at the end of the response, by the
-// end of the request's context, by the caller, and by a request body that fails: the first
-// of these is what the others are told.
+// end of the request's context, by a time limit, by the caller, and by a request body that
+// fails: the first of these is what the others are told.
 type conn struct {
 	net.Conn           // what is read and written: raw, or TLS over it
 	tls      *tls.Conn // that TLS, or nil
@@ -20,11 +19,16 @@ type conn struct {
 	ctx      context.Context
 	stop     func() bool // ends the watch over ctx; nil if ctx cannot end
 
-	mu     sync.Mutex
-	header bool // it has arrived: its time limit is over
-	limit  time.Duration
-	err    error // why the conn was closed; nil: it is open
+	mu       sync.Mutex
+	header   bool        // the response's header has arrived
+	timer    *time.Timer // for it to arrive; nil: there is no limit
+	writeErr error       // of the network
+	err      error       // why the conn was closed; nil: it is open
 }
+
+// lateResponse is how long a response is awaited when the request could not be written. A
+// server that refuses a request may answer, and close, before it has read all of it.
+const lateResponse = time.Second
 
 // newConn returns a conn that the end of ctx closes, without a goroutine that waits for it.
 func newConn(ctx context.Context, raw net.Conn) *conn {
@@ -43,6 +47,7 @@ func (c *conn) close(err error) {
 	stop, open := c.stop, c.err == nil
 	if open {
 		c.err = err
+		c.stopTimer()
 	}
 	c.mu.Unlock()
 	if !open {
@@ -64,43 +69,73 @@ func (c *conn) cause(err error) error {
 		return c.err
 	case c.ctx.Err() != nil:
 		return context.Cause(c.ctx)
-	case c.limit > 0 && errors.Is(err, os.ErrDeadlineExceeded):
-		return &timeoutError{c.limit, "the response's header"}
 	}
 	return err
 }
 
 // within limits the time of a step.
 func (c *conn) within(limit time.Duration, what string, step func() error) error {
-	if err := c.SetDeadline(time.Now().Add(limit)); err != nil {
-		return err
+	timer := time.AfterFunc(limit, func() { c.close(&timeoutError{limit, what}) })
+	defer timer.Stop()
+	if err := step(); err != nil {
+		return c.cause(err)
 	}
-	if err := step(); errors.Is(err, os.ErrDeadlineExceeded) {
-		return &timeoutError{limit, what}
-	} else if err != nil {
-		return err
-	}
-	return c.SetDeadline(time.Time{})
+	return nil
 }
 
-// awaitHeader limits the time until the header arrives; 0 means no limit.
-func (c *conn) awaitHeader(limit time.Duration) {
+// Write remembers the network's error.
+func (c *conn) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	if err != nil {
+		c.mu.Lock()
+		c.writeErr = err
+		c.mu.Unlock()
+	}
+	return n, err
+}
+
+// wrote ends the writing of the request, and begins the limit for the response's header; 0
+// means no limit. If what failed is the request's body, the conn is closed: the server would
+// wait for the rest.
+func (c *conn) wrote(err error, limit time.Duration) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	if limit > 0 && !c.header {
-		c.limit = limit
-		_ = c.SetReadDeadline(time.Now().Add(limit)) // if that fails, so does the Read
+	late := error(&timeoutError{limit, "the response's header"})
+	if c.writeErr != nil {
+		err, limit, late = nil, lateResponse, c.writeErr
+	}
+	if err == nil && limit > 0 && !c.header && c.err == nil {
+		c.timer = time.AfterFunc(limit, func() { c.close(late) })
+	}
+	c.mu.Unlock()
+	if err != nil {
+		c.close(err)
 	}
 }
 
 // gotHeader ends that limit.
-func (c *conn) gotHeader() error {
+func (c *conn) gotHeader() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.header = true
-	if c.limit == 0 {
-		return nil
-	}
-	c.limit = 0
-	return c.SetReadDeadline(time.Time{})
+	c.stopTimer()
 }
+
+func (c *conn) stopTimer() {
+	if c.timer != nil {
+		c.timer.Stop()
+		c.timer = nil
+	}
+}
+
+// A timeoutError is the error of a limit of the Transport's.
+type timeoutError struct {
+	limit time.Duration
+	what  string
+}
+
+func (e *timeoutError) Error() string {
+	return fmt.Sprintf("lean: %s took longer than %v", e.what, e.limit)
+}
+func (e *timeoutError) Timeout() bool        { return true }
+func (e *timeoutError) Temporary() bool      { return true }
+func (e *timeoutError) Is(target error) bool { return target == context.DeadlineExceeded }

@@ -3,10 +3,12 @@ package lean_test
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"os"
@@ -33,7 +35,6 @@ type wire struct {
 	*memnet.Listener
 	mu       sync.Mutex
 	requests []*http.Request // as they arrived, without their bodies
-	left     int             // connections that the client has closed
 }
 
 // serveRaw answers each request, on its connection, with what respond writes, and closes the
@@ -119,6 +120,34 @@ func settles(want int) bool {
 		time.Sleep(20 * time.Millisecond)
 	}
 	return false
+}
+
+var noLog = log.New(io.Discard, "", 0)
+
+// serveTLS has each connection served by serve, once its handshake is done.
+func serveTLS(t *testing.T, config *tls.Config, serve func(*tls.Conn)) *memnet.Listener {
+	l := memnet.Listen()
+	var serving sync.WaitGroup
+	t.Cleanup(func() {
+		l.Close()
+		serving.Wait()
+	})
+	serving.Go(func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			serving.Go(func() {
+				defer conn.Close()
+				s := tls.Server(conn, config)
+				if s.Handshake() == nil {
+					serve(s)
+				}
+			})
+		}
+	})
+	return l
 }
 
 var errCaller = errors.New("what the caller says")

@@ -45,7 +45,6 @@ func (t *Transport) tunnel(c *conn, proxy *url.URL, target string) error {
 		header.Set("Proxy-Authorization", auth)
 	}
 	// Without the context, and its trace: this is not the caller's request.
-	//nolint:noctx // the connection ends with the context
 	req := &http.Request{Method: http.MethodConnect, URL: &url.URL{Opaque: target}, Host: target, Header: header}
 	var resp *http.Response
 	err := c.within(proxyTimeout, "CONNECT", func() (err error) {

@@ -131,7 +131,6 @@ func toASCII(host string) (string, error) {
 		return host, nil
 	}
 	var wire bytes.Buffer
-	//nolint:noctx // it is not sent
 	if err := (&http.Request{URL: new(url.URL), Host: host}).Write(&wire); err != nil {
 		return "", errNoHost
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptrace"
@@ -122,11 +121,7 @@ func (t *Transport) open(req *http.Request) (*exchange, error) {
 		if withBody {
 			opened <- o
 		}
-		if err := o.req.write(o.conn); err != nil {
-			o.conn.close(o.conn.cause(err)) // which ends the wait for the response
-		} else {
-			o.conn.awaitHeader(t.ResponseHeaderTimeout)
-		}
+		o.conn.wrote(o.req.write(o.conn), t.ResponseHeaderTimeout)
 		if !withBody {
 			opened <- o
 		}
@@ -151,9 +146,7 @@ func (o *exchange) receive(head *headReader) (resp *http.Response, err error) {
 		if resp, rest, err = readHead(head, o.req.Request); err != nil {
 			return
 		}
-		if err = o.conn.gotHeader(); err != nil {
-			return
-		}
+		o.conn.gotHeader()
 		if s := o.conn.tls; s != nil {
 			state := s.ConnectionState()
 			resp.TLS = &state
@@ -308,16 +301,3 @@ func (t *Transport) handshake(c *conn, addr string) error {
 	c.Conn, c.tls = s, s
 	return nil
 }
-
-// A timeoutError is the error of a limit of the Transport's.
-type timeoutError struct {
-	limit time.Duration
-	what  string
-}
-
-func (e *timeoutError) Error() string {
-	return fmt.Sprintf("lean: %s took longer than %v", e.what, e.limit)
-}
-func (e *timeoutError) Timeout() bool        { return true }
-func (e *timeoutError) Temporary() bool      { return true }
-func (e *timeoutError) Is(target error) bool { return target == context.DeadlineExceeded }

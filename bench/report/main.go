@@ -4,7 +4,8 @@
 //	go run ./report
 //
 // It takes less than ten minutes, and writes the figures to results.json, and from them
-// RESULTS.md and the plots. With -render it measures nothing and writes those two again.
+// RESULTS.md and the plots. With -render it measures nothing and writes those two again, and
+// with -idle it measures the idle streams only, and keeps the other figures.
 package main
 
 import (
@@ -23,16 +24,17 @@ const figures = "results.json"
 func main() {
 	bench.RunRole()
 	renderOnly := flag.Bool("render", false, "write RESULTS.md and the plots from "+figures+", measure nothing")
+	idleOnly := flag.Bool("idle", false, "measure only the idle streams again")
 	flag.Parse()
-	if err := run(*renderOnly); err != nil {
+	if err := run(*renderOnly, *idleOnly); err != nil {
 		fmt.Fprintln(os.Stderr, "report:", err)
 		os.Exit(1)
 	}
 }
 
-func run(renderOnly bool) error {
+func run(renderOnly, idleOnly bool) error {
 	if !renderOnly {
-		r, err := bench.Measure(os.Stderr)
+		r, err := measure(idleOnly)
 		if err != nil {
 			return err
 		}
@@ -49,6 +51,17 @@ func run(renderOnly bool) error {
 		return err
 	}
 	return render(".", r)
+}
+
+func measure(idleOnly bool) (*bench.Results, error) {
+	if !idleOnly {
+		return bench.Measure(os.Stderr)
+	}
+	r, err := load(figures)
+	if err != nil {
+		return nil, err
+	}
+	return r, r.MeasureIdle(os.Stderr)
 }
 
 func load(path string) (*bench.Results, error) {

@@ -42,7 +42,7 @@ func TestComplete(t *testing.T) {
 	subjects := len(bench.Ours()) + len(bench.Peers())
 	assert.Len(t, r.Throughput, (len(bench.Corpora())+1)*(subjects+len(bench.Limits())))
 	assert.Len(t, r.Sizes, len(bench.EventSizes())*subjects)
-	assert.Len(t, r.Idle, len(bench.IdleSubjects)+6)                         // ours and net/http over all three
+	assert.Len(t, r.Idle, len(bench.IdleSubjects)+9)                         // ours and net/http over all four
 	assert.Len(t, r.Promptness, len(bench.PromptnessServers())*(subjects+3)) // Stream, Events and curl as well
 	assert.Len(t, r.Busy, 4)
 	assert.Len(t, r.IDs, 2)

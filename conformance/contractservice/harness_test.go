@@ -29,12 +29,14 @@ type harness struct {
 	stop    context.CancelFunc // of the service
 }
 
-func startService(t *testing.T) *harness {
+func startService(t *testing.T, transport string) *harness {
 	h := &harness{t: t, stopped: make(chan error, 1)}
 	ctx, cancel := context.WithCancel(t.Context())
 	h.stop = cancel
 	listening := make(chan string, 1)
-	go func() { h.stopped <- serve(ctx, "127.0.0.1:0", func(url string) { listening <- url }) }()
+	go func() {
+		h.stopped <- serve(ctx, "127.0.0.1:0", transports[transport], func(url string) { listening <- url })
+	}()
 	select {
 	case h.url = <-listening:
 	case err := <-h.stopped:

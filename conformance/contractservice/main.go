@@ -12,13 +12,21 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+
+	"github.com/lastevent/sse/lean"
 )
 
 func main() {
 	addr := flag.String("addr", "127.0.0.1:8000", "loopback `address` to listen on")
+	transport := flag.String("transport", "net/http", "the client's `transport`: net/http or lean")
 	flag.Parse()
+	rt, ok := transports[*transport]
+	if !ok {
+		fmt.Fprintf(os.Stderr, "contractservice: no transport %q\n", *transport)
+		os.Exit(2)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	err := serve(ctx, *addr, func(url string) { fmt.Println("listening on", url) })
+	err := serve(ctx, *addr, rt, func(url string) { fmt.Println("listening on", url) })
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "contractservice:", err)
@@ -26,15 +34,18 @@ func main() {
 	}
 }
 
-// serve runs the service on addr until ctx is done or the harness stops it.
-func serve(ctx context.Context, addr string, listening func(url string)) error {
+// transports are those that the streams can use.
+var transports = map[string]http.RoundTripper{"net/http": http.DefaultTransport, "lean": new(lean.Transport)}
+
+// serve runs the service on addr, with streams over rt, until ctx is done or the harness stops it.
+func serve(ctx context.Context, addr string, rt http.RoundTripper, listening func(url string)) error {
 	ln, err := listen(addr)
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	svc := newService(ctx, cancel)
+	svc := newService(ctx, cancel, rt)
 	srv := &http.Server{Handler: svc}
 	defer context.AfterFunc(ctx, func() { _ = srv.Shutdown(context.Background()) })()
 	listening("http://" + ln.Addr().String())

@@ -18,8 +18,9 @@ var capabilities = []string{
 // service is the HTTP side: it keeps the streams that the harness has asked for.
 type service struct {
 	http.ServeMux
-	ctx  context.Context // of all streams
-	stop func()          // ends the service
+	ctx       context.Context // of all streams
+	stop      func()          // ends the service
+	transport http.RoundTripper
 
 	mu      sync.Mutex
 	streams map[string]*stream // by number
@@ -27,8 +28,8 @@ type service struct {
 	running sync.WaitGroup
 }
 
-func newService(ctx context.Context, stop func()) *service {
-	s := &service{ctx: ctx, stop: stop, streams: make(map[string]*stream)}
+func newService(ctx context.Context, stop func(), transport http.RoundTripper) *service {
+	s := &service{ctx: ctx, stop: stop, transport: transport, streams: make(map[string]*stream)}
 	s.HandleFunc("GET /{$}", s.describe)
 	s.HandleFunc("DELETE /{$}", s.shutdown)
 	s.HandleFunc("POST /{$}", s.create)
@@ -56,7 +57,7 @@ func (s *service) create(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	st, err := newStream(s.ctx, p)
+	st, err := newStream(s.ctx, s.transport, p)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return

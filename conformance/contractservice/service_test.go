@@ -12,6 +12,7 @@ import (
 
 	"github.com/lastevent/sse/conformance/internal/spec"
 	"github.com/lastevent/sse/conformance/internal/table"
+	"github.com/lastevent/sse/conformance/internal/wire"
 )
 
 func TestMain(m *testing.M) { os.Exit(table.Main(m, "contract tests")) }
@@ -19,8 +20,14 @@ func TestMain(m *testing.M) { os.Exit(table.Main(m, "contract tests")) }
 // TestContract drives the service as the public harness does, a case for what each
 // capability unlocks and for the groups that all services must pass.
 func TestContract(t *testing.T) {
-	h := startService(t)
-	row := table.Start("contract tests, by our own driver", "the protocol of November 2026", "HTTP/1.1")
+	for transport, p := range map[string]wire.Protocol{"net/http": wire.HTTP1, "lean": wire.Lean} {
+		t.Run(string(p), func(t *testing.T) { testContract(t, transport, p) })
+	}
+}
+
+func testContract(t *testing.T, transport string, p wire.Protocol) {
+	h := startService(t, transport)
+	row := table.Start("contract tests, by our own driver", "the protocol of November 2026", string(p))
 	run := func(name string, order map[string]any, f func(t *testing.T, s *subject)) {
 		row.Run(t, name, func(t *testing.T) { f(t, h.start(t, order)) })
 	}
@@ -231,7 +238,7 @@ func TestContract(t *testing.T) {
 
 // TestOrdersThatMakeNoSense are refused, with the reason.
 func TestOrdersThatMakeNoSense(t *testing.T) {
-	h := startService(t)
+	h := startService(t, "net/http")
 	for _, order := range []any{nil, "x", map[string]any{"streamUrl": "http://a b/"}, map[string]any{"method": "A B"}} {
 		status, location := h.do(t, http.MethodPost, "/", order)
 		if order == nil {
@@ -247,6 +254,6 @@ func TestOrdersThatMakeNoSense(t *testing.T) {
 
 func TestLoopbackOnly(t *testing.T) {
 	for _, addr := range []string{"0.0.0.0:0", "[::]:0", ":0", "192.0.2.1:0", "localhost"} {
-		require.Error(t, serve(t.Context(), addr, func(string) { t.Error("listens on", addr) }), addr)
+		require.Error(t, serve(t.Context(), addr, nil, func(string) { t.Error("listens on", addr) }), addr)
 	}
 }

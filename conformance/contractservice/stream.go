@@ -58,7 +58,7 @@ type stream struct {
 	callbacks int  // posted so far
 }
 
-func newStream(ctx context.Context, p params) (*stream, error) {
+func newStream(ctx context.Context, transport http.RoundTripper, p params) (*stream, error) {
 	s := &stream{params: p, done: make(chan struct{})}
 	s.ctx, s.cancel = context.WithCancelCause(ctx)
 	var body io.Reader
@@ -77,6 +77,7 @@ func newStream(ctx context.Context, p params) (*stream, error) {
 		req.Header.Set("Last-Event-ID", p.LastEventID)
 	}
 	client := sse.Client{
+		HTTPClient:       &http.Client{Transport: transport},
 		Reconnect:        sse.Transient, // from the first attempt, and for POST, as the harness expects
 		ReconnectionTime: defaultDelay,
 		NewBackoff:       func(initial time.Duration) sse.Backoff { return constant(initial) },

@@ -38,7 +38,7 @@ func TestNetwork(t *testing.T) {
 		last  int // number
 		drops int // at least
 	}
-	for _, p := range []wire.Protocol{wire.HTTP1, wire.HTTP2, wire.H2C} {
+	for _, p := range []wire.Protocol{wire.HTTP1, wire.Lean, wire.HTTP2, wire.H2C} {
 		row := table.Start("toxiproxy", table.ModuleVersion("github.com/Shopify/toxiproxy/v2"), string(p))
 		for _, n := range []network{
 			{"one byte at a time", "slicer", map[string]int{"average_size": 1}, 300, 0},
@@ -96,7 +96,7 @@ func TestNetwork(t *testing.T) {
 // TestServer: handlers that break off, and servers that are killed, under a stream.
 func TestServer(t *testing.T) {
 	const last = 2000
-	for _, p := range []wire.Protocol{wire.HTTP1, wire.HTTP2, wire.H2C, wire.HTTP3} {
+	for _, p := range []wire.Protocol{wire.HTTP1, wire.Lean, wire.HTTP2, wire.H2C, wire.HTTP3} {
 		server, version := "net/http's server", runtime.Version()
 		if p == wire.HTTP3 {
 			server, version = "quic-go's server", table.ModuleVersion("github.com/quic-go/quic-go")

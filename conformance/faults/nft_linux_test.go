@@ -30,7 +30,7 @@ func firstLine(t *testing.T, name string, args ...string) string {
 // A portRecorder is a transport that records the client's port of the connection that each
 // request is given.
 type portRecorder struct {
-	*http.Transport
+	http.RoundTripper
 
 	mu    sync.Mutex
 	ports []int
@@ -42,7 +42,14 @@ func (r *portRecorder) RoundTrip(req *http.Request) (*http.Response, error) {
 		defer r.mu.Unlock()
 		r.ports = append(r.ports, info.Conn.LocalAddr().(*net.TCPAddr).Port)
 	}})
-	return r.Transport.RoundTrip(req.WithContext(ctx))
+	return r.RoundTripper.RoundTrip(req.WithContext(ctx))
+}
+
+// CloseIdleConnections is for http.Client, which looks for it.
+func (r *portRecorder) CloseIdleConnections() {
+	if tr, ok := r.RoundTripper.(*http.Transport); ok {
+		tr.CloseIdleConnections()
+	}
 }
 
 func (r *portRecorder) list() []int {

@@ -44,8 +44,10 @@ func (h *restartable) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // TestGoSSE: a server of tmaxmax/go-sse. It replays what follows an ID in its buffer, and
 // nothing to a client without an ID.
-func TestGoSSE(t *testing.T) {
-	const p, last = wire.HTTP1, 2000
+func TestGoSSE(t *testing.T) { overHTTP1(t, testGoSSE) }
+
+func testGoSSE(t *testing.T, p wire.Protocol) {
+	const last = 2000
 	if race {
 		table.Skip(t, "tmaxmax/go-sse", "its server writes to responses whose handlers have returned, and the race detector ends the test")
 	}
@@ -104,8 +106,10 @@ func TestGoSSE(t *testing.T) {
 }
 
 // TestR3labs: a server of r3labs/sse, which numbers its events from 0 and replays its log.
-func TestR3labs(t *testing.T) {
-	const p, last, path = wire.HTTP1, 2000, "/?stream=numbers"
+func TestR3labs(t *testing.T) { overHTTP1(t, testR3labs) }
+
+func testR3labs(t *testing.T, p wire.Protocol) {
+	const last, path = 2000, "/?stream=numbers"
 	row := table.Start("r3labs/sse", table.ModuleVersion("github.com/r3labs/sse/v2"), string(p))
 	publish := func(srv *r3labs.Server, from, to int) {
 		for n := from; n <= to; n++ {
@@ -147,8 +151,10 @@ func TestR3labs(t *testing.T) {
 }
 
 // TestGin: gin's rendering of events, of a log of our own, which outlives its servers.
-func TestGin(t *testing.T) {
-	const p, last = wire.HTTP1, 2000
+func TestGin(t *testing.T) { overHTTP1(t, testGin) }
+
+func testGin(t *testing.T, p wire.Protocol) {
+	const last = 2000
 	row := table.Start("gin", gin.Version, string(p))
 	gin.SetMode(gin.ReleaseMode)
 	var published atomic.Int64

@@ -24,6 +24,13 @@ func client(t *testing.T, p wire.Protocol) sse.Client {
 	return sse.Client{HTTPClient: &http.Client{Transport: p.Transport(t)}, ReconnectionTime: retry}
 }
 
+// overHTTP1 runs a test over both transports for HTTP/1.1.
+func overHTTP1(t *testing.T, test func(t *testing.T, p wire.Protocol)) {
+	for _, p := range []wire.Protocol{wire.HTTP1, wire.Lean} {
+		t.Run(string(p), func(t *testing.T) { test(t, p) })
+	}
+}
+
 // tail follows a stream of which the first event has been published. The others are published
 // while it is read. Nothing is lost, nothing is repeated, and the connection lasts.
 func tail(t *testing.T, p wire.Protocol, url, id string, last int, publish func(from, to int)) {

@@ -105,8 +105,8 @@ type counting struct {
 
 // run calls the tool: by a POST, which is resumed by GET. It returns the error that ended the
 // stream.
-func (c *counting) run(t *testing.T, url, session string) error {
-	client := client(t, wire.HTTP1)
+func (c *counting) run(t *testing.T, p wire.Protocol, url, session string) error {
+	client := client(t, p)
 	client.Trace = &sse.Trace{Disconnect: func(info sse.DisconnectInfo) {
 		if info.Reconnect {
 			c.drops++
@@ -163,17 +163,19 @@ func (c *counting) run(t *testing.T, url, session string) error {
 }
 
 // TestMCP: streams of the Model Context Protocol, by its own SDK.
-func TestMCP(t *testing.T) {
+func TestMCP(t *testing.T) { overHTTP1(t, testMCP) }
+
+func testMCP(t *testing.T, p wire.Protocol) {
 	const last = 1000
-	row := table.Start("MCP go-sdk", table.ModuleVersion("github.com/modelcontextprotocol/go-sdk"), string(wire.HTTP1))
+	row := table.Start("MCP go-sdk", table.ModuleVersion("github.com/modelcontextprotocol/go-sdk"), string(p))
 	counted := make([]int, last)
 	for i := range counted {
 		counted[i] = i + 1
 	}
 	row.Run(t, "completion", func(t *testing.T) {
-		url := wire.HTTP1.Serve(t, mcpServer()).URL()
+		url := p.Serve(t, mcpServer()).URL()
 		c := counting{to: last}
-		require.NoError(t, c.run(t, url, mcpSession(t, url)))
+		require.NoError(t, c.run(t, p, url, mcpSession(t, url)))
 		assert.Equal(t, counted, c.numbers)
 		assert.True(t, c.answered)
 		assert.Zero(t, c.drops)
@@ -184,12 +186,12 @@ func TestMCP(t *testing.T) {
 			name += ", a response that is continued"
 		}
 		row.Run(t, name, func(t *testing.T) {
-			srv := wire.HTTP1.Serve(t, mcpServer())
+			srv := p.Serve(t, mcpServer())
 			session := mcpSession(t, srv.URL())
 			proxy := toxic.Between(t, srv.Addr)
 			proxy.Add(t, "limit_data", map[string]int{"bytes": 5000})
 			c := counting{to: last, continued: continued}
-			require.NoError(t, c.run(t, wire.HTTP1.URL(proxy.Addr), session))
+			require.NoError(t, c.run(t, p, p.URL(proxy.Addr), session))
 			t.Log(c.drops, "drops")
 			assert.Equal(t, counted, c.numbers)
 			assert.True(t, c.answered)
@@ -197,16 +199,16 @@ func TestMCP(t *testing.T) {
 		})
 	}
 	row.Run(t, "closed by the server, which asks for a reconnection", func(t *testing.T) {
-		url := wire.HTTP1.Serve(t, mcpServer()).URL()
+		url := p.Serve(t, mcpServer()).URL()
 		c := counting{to: last, closeAt: last / 2}
-		require.NoError(t, c.run(t, url, mcpSession(t, url)))
+		require.NoError(t, c.run(t, p, url, mcpSession(t, url)))
 		assert.Equal(t, counted, c.numbers)
 		assert.True(t, c.answered)
 		assert.Equal(t, 1, c.drops)
 	})
 	row.Run(t, "restart", func(t *testing.T) {
 		h := &restartable{now: mcpServer()}
-		srv := wire.HTTP1.Serve(t, h)
+		srv := p.Serve(t, h)
 		c := counting{to: 1_000_000, seen: func(n int) {
 			if n == 10 {
 				srv.Stop()
@@ -215,7 +217,7 @@ func TestMCP(t *testing.T) {
 			}
 		}}
 		var refusal *sse.ResponseError
-		require.ErrorAs(t, c.run(t, srv.URL(), mcpSession(t, srv.URL())), &refusal)
+		require.ErrorAs(t, c.run(t, p, srv.URL(), mcpSession(t, srv.URL())), &refusal)
 		assert.Equal(t, http.StatusNotFound, refusal.StatusCode)
 		assert.False(t, c.answered)
 		row.Differs("its sessions do not survive a restart: it then answers 404, which ends the stream, and the caller starts a new session")

@@ -25,8 +25,10 @@ func nginxVersion(t *testing.T) string {
 }
 
 // TestNchan: nginx's publish and subscribe module.
-func TestNchan(t *testing.T) {
-	const p, suite = wire.HTTP1, "nginx with nchan"
+func TestNchan(t *testing.T) { overHTTP1(t, testNchan) }
+
+func testNchan(t *testing.T, p wire.Protocol) {
+	const suite = "nginx with nchan"
 	if program.Find("nginx") == "" {
 		table.Skip(t, suite, "nginx is not installed")
 	}

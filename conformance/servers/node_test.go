@@ -51,8 +51,10 @@ func publishNode(t *testing.T, addr string, to int) {
 }
 
 // TestNode: two servers of Node.js that know the last event ID, and tell it to a program.
-func TestNode(t *testing.T) {
-	const p, last, path = wire.HTTP1, 2000, "/sse"
+func TestNode(t *testing.T) { overHTTP1(t, testNode) }
+
+func testNode(t *testing.T, p wire.Protocol) {
+	const last, path = 2000, "/sse"
 	for name, script := range map[string]string{"better-sse": "better-sse.mjs", "@fastify/sse": "fastify-sse.mjs"} {
 		t.Run(name, func(t *testing.T) {
 			row := table.Start(name, nodeVersion(t, name), string(p))
@@ -77,8 +79,10 @@ func TestNode(t *testing.T) {
 
 // TestExpressSSE: express-sse does not know the last event ID. It numbers the events of each
 // connection from 0, and begins each with all that there has been.
-func TestExpressSSE(t *testing.T) {
-	const p, last, path, name = wire.HTTP1, 40, "/sse", "express-sse"
+func TestExpressSSE(t *testing.T) { overHTTP1(t, testExpressSSE) }
+
+func testExpressSSE(t *testing.T, p wire.Protocol) {
+	const last, path, name = 40, "/sse", "express-sse"
 	row := table.Start(name, nodeVersion(t, name), string(p))
 	repeats := func(t *testing.T, count numbered.Count, n int) {
 		assert.Empty(t, count.Lost)

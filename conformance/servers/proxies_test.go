@@ -43,7 +43,7 @@ func TestProxies(t *testing.T) {
 			if program.Find(pr.name) == "" {
 				table.Skip(t, pr.name, "it is not installed")
 			}
-			for _, p := range []wire.Protocol{wire.HTTP1, wire.HTTP2} {
+			for _, p := range []wire.Protocol{wire.HTTP1, wire.Lean, wire.HTTP2} {
 				testProxy(t, pr, p)
 			}
 		})

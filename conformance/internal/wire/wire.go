@@ -11,18 +11,25 @@ import (
 	"time"
 
 	"github.com/quic-go/quic-go/http3"
+
+	"github.com/lastevent/sse/lean"
 )
 
 // A Protocol is a version of HTTP.
 type Protocol string
 
-// The protocols. HTTP3 runs over UDP.
+// The protocols. HTTP3 runs over UDP. Lean is HTTP/1.1 by the client's transport of package
+// lean; the others are net/http's and quic-go's.
 const (
 	HTTP1 Protocol = "HTTP/1.1"
+	Lean  Protocol = "HTTP/1.1, lean"
 	HTTP2 Protocol = "HTTP/2"
 	H2C   Protocol = "h2c"
 	HTTP3 Protocol = "HTTP/3"
 )
+
+// IsHTTP1 reports whether each stream has a connection of its own.
+func (p Protocol) IsHTTP1() bool { return p == HTTP1 || p == Lean }
 
 // URL returns the URL of a server at addr.
 func (p Protocol) URL(addr string) string {
@@ -40,6 +47,9 @@ func (p Protocol) Transport(t testing.TB) http.RoundTripper {
 		t.Cleanup(func() { tr.Close() })
 		return tr
 	}
+	if p == Lean {
+		return &lean.Transport{TLSClientConfig: insecure}
+	}
 	tr := &http.Transport{TLSClientConfig: insecure, Protocols: new(http.Protocols)}
 	p.set(tr.Protocols)
 	t.Cleanup(tr.CloseIdleConnections)
@@ -47,7 +57,7 @@ func (p Protocol) Transport(t testing.TB) http.RoundTripper {
 }
 
 func (p Protocol) set(to *http.Protocols) {
-	to.SetHTTP1(p == HTTP1)
+	to.SetHTTP1(p.IsHTTP1())
 	to.SetHTTP2(p == HTTP2)
 	to.SetUnencryptedHTTP2(p == H2C)
 }
