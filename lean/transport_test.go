@@ -201,12 +201,16 @@ func TestClose(t *testing.T) {
 // A watched context counts who waits for its end.
 type watched struct {
 	context.Context
-	waiting atomic.Int64
+	waiting, ever atomic.Int64
 }
+
+// Value hides the context within, of which package context would make use itself.
+func (w *watched) Value(any) any { return nil }
 
 // AfterFunc is what package context looks for.
 func (w *watched) AfterFunc(f func()) func() bool {
 	w.waiting.Add(1)
+	w.ever.Add(1)
 	stop := context.AfterFunc(w.Context, f)
 	return func() bool { w.waiting.Add(-1); return stop() }
 }
@@ -235,6 +239,7 @@ func TestEndCloses(t *testing.T) {
 			_, _ = io.ReadAll(resp.Body)
 			synctest.Wait()
 			require.True(t, left)
+			require.NotZero(t, seen.ever.Load())
 			require.Zero(t, seen.waiting.Load())
 			resp.Body.Close()
 		})

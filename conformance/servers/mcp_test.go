@@ -7,6 +7,7 @@ import (
 	"iter"
 	"net/http"
 	"testing"
+	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 	"github.com/stretchr/testify/assert"
@@ -107,6 +108,8 @@ type counting struct {
 // stream.
 func (c *counting) run(t *testing.T, p wire.Protocol, url, session string) error {
 	client := client(t, p)
+	// The server answers 409 until it has noticed that the connection before was cut.
+	client.ReconnectionTime = 100 * time.Millisecond
 	client.Trace = &sse.Trace{Disconnect: func(info sse.DisconnectInfo) {
 		if info.Reconnect {
 			c.drops++
