@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -26,7 +27,7 @@ func pieces(r *suite.Response, dir string) []piece {
 	b := r.Bytes()
 	var parts []piece
 	from := 0
-	for _, cut := range append(r.Cuts, len(b)) {
+	for _, cut := range append(slices.Clip(r.Cuts), len(b)) {
 		if cut > from {
 			parts = append(parts, piece(b[from:cut]))
 			from = cut
