@@ -3,7 +3,9 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-step() { printf '\n== %s\n' "$*"; }
+# step prints what comes next, and how many seconds after the start that is.
+export CI_START=${CI_START:-$(date +%s)}
+step() { printf '\n== %s (%d s)\n' "$*" $(($(date +%s) - CI_START)); }
 
 # modules prints the directory of each module: the root, and those nested in it.
 modules() { git ls-files go.mod '*/go.mod' | xargs -n1 dirname; }

@@ -17,17 +17,17 @@ func TestTakeover(t *testing.T) {
 	const (
 		streams = 100
 		commit  = 5
-		ttl     = 2 * time.Second
 	)
 	for _, end := range []struct {
 		name    string
 		signal  syscall.Signal
+		ttl     time.Duration
 		within  time.Duration
 		repeats int
 	}{
-		{"SIGKILL", syscall.SIGKILL, ttl + 2*time.Second, streams * commit},
-		{"SIGSTOP", syscall.SIGSTOP, ttl + 2*time.Second, streams * commit},
-		{"SIGTERM", syscall.SIGTERM, time.Second, 0},
+		{"SIGKILL", syscall.SIGKILL, 2 * time.Second, 4 * time.Second, streams * commit},
+		{"SIGSTOP", syscall.SIGSTOP, 2 * time.Second, 4 * time.Second, streams * commit},
+		{"SIGTERM", syscall.SIGTERM, 10 * time.Second, 6 * time.Second, 0}, // before any lease ends
 	} {
 		t.Run(end.name, func(t *testing.T) {
 			_, natsURL := startCluster(t)
@@ -36,7 +36,7 @@ func TestTakeover(t *testing.T) {
 			sink := serveSink(t, count)
 			var fleet []*process
 			for i := range 3 {
-				fleet = append(fleet, startMember(t, fmt.Sprint("m", i), natsURL, sink, feeds, streams, ttl, commit))
+				fleet = append(fleet, startMember(t, fmt.Sprint("m", i), natsURL, sink, feeds, streams, end.ttl, commit))
 			}
 			eventually(t, 20*time.Second, "even shares", func() bool { return even(owners(t, kv), 3, streams) })
 			feeds.publish(3)
@@ -48,7 +48,7 @@ func TestTakeover(t *testing.T) {
 			})
 			feeds.publish(3)
 			caught := eventually(t, 10*time.Second, "all handled", func() bool { return count.done(streams, 6) })
-			t.Logf("%v: taken over in %v, of a lease of %v; the next events %v later; %d handled again", end.signal, took, ttl, caught, count.repeats())
+			t.Logf("%v: taken over in %v, of a lease of %v; the next events %v later; %d handled again", end.signal, took, end.ttl, caught, count.repeats())
 			require.LessOrEqual(t, count.repeats(), end.repeats)
 			eventually(t, 5*time.Second, "the bucket says the same", func() bool { return even(owners(t, kv), 2, streams) }) // each replica, in time
 			require.Zero(t, count.gaps)

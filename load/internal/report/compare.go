@@ -53,7 +53,7 @@ func Compare(w io.Writer, nameA string, a *load.Report, nameB string, b *load.Re
 		*load.Report
 	}{{"A", a}, {"B", b}} {
 		if r.Client.Bottleneck != "" {
-			text := "In " + r.name + ", sseload was the bottleneck: " + Clip(Visible(r.Client.Bottleneck), 400)
+			text := "In " + r.name + ", sseload was late itself: " + Clip(Visible(r.Client.Bottleneck), 400)
 			fmt.Fprintf(c, "\n%s\n", strings.Join(Wrap(text, tableWidth), "\n"))
 		}
 	}

@@ -110,7 +110,7 @@ func newPage(r *load.Report, results []assertion.Result) *page {
 		p.Alerts = append(p.Alerts, alert{"A limit stopped the ramp:", Visible(r.Stopped)})
 	}
 	if r.Client.Bottleneck != "" {
-		p.Alerts = append(p.Alerts, alert{"sseload was the bottleneck:", Visible(r.Client.Bottleneck)})
+		p.Alerts = append(p.Alerts, alert{"sseload was late itself:", Visible(r.Client.Bottleneck)})
 	}
 	if r.Sequence.Note != "" {
 		p.Alerts = append(p.Alerts, alert{"Order:", Visible(r.Sequence.Note)})

@@ -214,10 +214,10 @@ func returns(s *load.Storm) string {
 func (t *table) client(r *load.Report) {
 	t.row("sseload", "%s", client(r))
 	if r.Client.Bottleneck != "" {
-		t.row("", "IT WAS THE BOTTLENECK: %s", r.Client.Bottleneck)
+		t.row("", "IT WAS LATE ITSELF: %s", r.Client.Bottleneck)
 		return
 	}
-	t.row("", "nothing shows that it was the bottleneck")
+	t.row("", "nothing shows that it was late itself")
 }
 
 // client describes what the measuring process used.
