@@ -123,7 +123,7 @@ func TestRollingRestart(t *testing.T) {
 	var opens atomic.Int32
 	start := func(i int) func() error {
 		cfg := counting(kv, fmt.Sprint("m", i), count)
-		cfg.LeaseTTL = 15 * time.Second // five seconds to return
+		cfg.LeaseTTL, cfg.Rejoin = 15*time.Second, 30*time.Second // a busy machine takes seconds to return
 		cfg.Trace = &Trace{Connected: func(StreamInfo) { opens.Add(1) }}
 		return runMember(t, cfg, feeds.urls(streams))
 	}
