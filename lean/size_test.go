@@ -11,6 +11,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/lastevent/sse/lean"
@@ -69,8 +70,8 @@ func TestSize(t *testing.T) {
 	after := measure()
 	heap, stack := (float64(after.HeapAlloc)-float64(before.HeapAlloc))/n, (float64(after.StackInuse)-float64(before.StackInuse))/n
 	t.Logf("%.0f bytes of heap and %.0f of stack for each stream, of both ends' connections too", heap, stack)
-	require.Less(t, heap, 5000.0)
-	require.Less(t, stack, 6000.0)
+	assert.Less(t, heap, 5000.0)  // and go on, so that the streams end
+	assert.Less(t, stack, 8000.0) // one of 8 KiB each would be more
 	serving.Wait()
 	for _, conn := range served {
 		conn.Close()
