@@ -27,10 +27,11 @@ func Pipe() (*Conn, *Conn) {
 func (c *Conn) Read(b []byte) (int, error)  { return c.in.read(b) }
 func (c *Conn) Write(b []byte) (int, error) { return c.out.write(b) }
 
-// Close ends both directions. The peer reads what was written, then io.EOF.
+// Close ends both directions. The peer reads what was written, then io.EOF. When it does, this
+// end reads no more: nothing that it answers arrives.
 func (c *Conn) Close() error {
-	c.out.end(io.EOF, net.ErrClosed)
 	c.in.end(net.ErrClosed, syscall.EPIPE)
+	c.out.end(io.EOF, net.ErrClosed)
 	return nil
 }
 
@@ -42,10 +43,9 @@ func (c *Conn) CloseWrite() error {
 
 // Reset ends both directions as a TCP RST does: what was written and not read is lost.
 func (c *Conn) Reset() {
-	c.out.drop()
-	c.in.drop()
-	c.out.end(syscall.ECONNRESET, net.ErrClosed)
 	c.in.end(net.ErrClosed, syscall.ECONNRESET)
+	c.out.drop()
+	c.out.end(syscall.ECONNRESET, net.ErrClosed)
 }
 
 // LocalAddr returns an [Addr].

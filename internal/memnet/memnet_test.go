@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -106,6 +107,27 @@ func TestEnds(t *testing.T) {
 			_, err = a.Write([]byte("more"))
 			require.ErrorIs(t, err, test.ownWriteErr)
 		})
+	}
+}
+
+// TestCloseOrder: what a peer answers when it sees the end does not arrive.
+func TestCloseOrder(t *testing.T) {
+	for _, end := range []func(*memnet.Conn){func(c *memnet.Conn) { c.Close() }, (*memnet.Conn).Reset} {
+		for range 2000 {
+			a, b := memnet.Pipe()
+			go func() {
+				_, _ = b.Read(make([]byte, 1))
+				_, _ = b.Write([]byte("x"))
+			}()
+			read := make(chan error)
+			go func() {
+				_, err := a.Read(make([]byte, 1))
+				read <- err
+			}()
+			runtime.Gosched()
+			end(a)
+			require.ErrorIs(t, <-read, net.ErrClosed)
+		}
 	}
 }
 

@@ -179,12 +179,8 @@ func (s *suite) run(ctx context.Context, binary string, env []string, f phase, a
 	cmd.Dir, cmd.Env = s.Dir, env
 	cmd.WaitDelay = time.Second
 	endGroup(cmd)
-	var out bytes.Buffer
-	cmd.Stdout = writerFunc(func(p []byte) (int, error) {
-		silence.Reset(f.silence)
-		return out.Write(p)
-	})
-	cmd.Stderr = cmd.Stdout
+	out := &output{silence: silence, shortest: f.silence}
+	cmd.Stdout, cmd.Stderr = out, out // one goroutine copies both, since they are equal
 	err := cmd.Run()
 	if cause := context.Cause(ctx); cause != nil {
 		err = cause
@@ -192,6 +188,14 @@ func (s *suite) run(ctx context.Context, binary string, env []string, f phase, a
 	return out.String(), err
 }
 
-type writerFunc func(p []byte) (int, error)
+// An output is what a program prints, and puts the end of its silence off.
+type output struct {
+	bytes.Buffer
+	silence  *time.Timer
+	shortest time.Duration
+}
 
-func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
+func (o *output) Write(p []byte) (int, error) {
+	o.silence.Reset(o.shortest)
+	return o.Buffer.Write(p)
+}
