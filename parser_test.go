@@ -511,9 +511,9 @@ func TestUTF8AtRanges(t *testing.T) {
 	for i := 0; i < len(sequences); i += step {
 		for _, rune := range []string{"a", "é", "中", "😀"} {
 			for offset := range 72 {
+				before := strings.Repeat(".", offset%len(rune)) + strings.Repeat(rune, offset/len(rune)) + sequences[i]
 				for _, after := range []int{0, 1, 64} {
-					b := []byte(strings.Repeat(".", offset%len(rune)) + strings.Repeat(rune, offset/len(rune)) + sequences[i] + strings.Repeat(rune, after))
-					requireValidity(t, b)
+					requireValidity(t, []byte(before+strings.Repeat(rune, after)))
 				}
 			}
 		}

@@ -22,12 +22,17 @@ import (
 	"github.com/lastevent/sse"
 )
 
-// A tap is a connection that takes down when each byte arrived.
+// A tap is a connection that takes down what arrived, and when.
 type tap struct {
 	net.Conn
-	mu  sync.Mutex
-	raw []byte
-	at  []time.Time
+	mu    sync.Mutex
+	raw   []byte
+	reads []tappedRead
+}
+
+type tappedRead struct {
+	end int // in raw
+	at  time.Time
 }
 
 func (c *tap) Read(b []byte) (int, error) {
@@ -35,27 +40,32 @@ func (c *tap) Read(b []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.raw = append(c.raw, b[:n]...)
-	c.at = append(c.at, slices.Repeat([]time.Time{time.Now()}, n)...)
+	c.reads = append(c.reads, tappedRead{len(c.raw), time.Now()})
 	return n, err
 }
 
-// body returns when each byte of the chunked body arrived.
-func (c *tap) body(t *testing.T) (at []time.Time) {
+// arrived returns when the byte at pos arrived.
+func (c *tap) arrived(pos int) time.Time {
+	i, _ := slices.BinarySearchFunc(c.reads, pos+1, func(r tappedRead, end int) int { return r.end - end })
+	return c.reads[i].at
+}
+
+// body returns when the bytes of the chunked body arrived whose positions, in their order,
+// are given.
+func (c *tap) body(t *testing.T, positions []int) (at []time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	_, after, _ := bytes.Cut(c.raw, []byte("\r\n\r\n"))
-	pos := len(c.raw) - len(after)
-	for pos < len(c.raw) {
-		line, _, found := bytes.Cut(c.raw[pos:], []byte("\r\n"))
-		if !found {
-			break
-		}
+	pos, chunk := len(c.raw)-len(after), 0 // where a chunk begins: in raw, and in the body
+	for len(at) < len(positions) {
+		line, _, _ := bytes.Cut(c.raw[pos:], []byte("\r\n"))
 		size, err := strconv.ParseInt(string(line), 16, 64)
 		require.NoError(t, err)
 		pos += len(line) + 2
-		end := min(pos+int(size), len(c.raw))
-		at = append(at, c.at[pos:end]...)
-		pos = end + 2
+		for len(at) < len(positions) && positions[len(at)] < chunk+int(size) {
+			at = append(at, c.arrived(pos+positions[len(at)]-chunk))
+		}
+		pos, chunk = pos+int(size)+2, chunk+int(size)
 	}
 	return at
 }
@@ -70,20 +80,19 @@ func delays(t *testing.T, transport func(dialFunc) http.RoundTripper, handler ht
 		tapped = &tap{Conn: conn}
 		return tapped, err
 	})
-	var ends []int
+	var last []int // the last byte of each event, in the body
 	var at []time.Time
 	end := 0
 	for ev, err := range (&sse.Client{HTTPClient: s.client}).Get(t.Context(), "http://memnet/") {
 		require.NoError(t, err)
 		end += len("data: \n\n") + len(ev.Data)
-		ends, at = append(ends, end), append(at, time.Now())
-		if len(ends) == n {
+		last, at = append(last, end-1), append(at, time.Now())
+		if len(last) == n {
 			break
 		}
 	}
-	arrived := tapped.body(t)
-	for i, end := range ends {
-		delays = append(delays, at[i].Sub(arrived[end-1]))
+	for i, arrived := range tapped.body(t, last) {
+		delays = append(delays, at[i].Sub(arrived))
 	}
 	return delays
 }

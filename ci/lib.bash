@@ -25,8 +25,10 @@ tests() {
 	return $status
 }
 
-# race is the flag of the race detector, which needs a C compiler.
+# race is the flag of the race detector, which needs a C compiler. A program that has it
+# sleeps for a second at its end, and the tests run hundreds of programs.
 race=-race
+export GORACE=${GORACE:-atexit_sleep_ms=10}
 if ! command -v "$(go env CC)" >/dev/null; then
 	race=
 	echo "skipped: the race detector needs a C compiler, and there is none"

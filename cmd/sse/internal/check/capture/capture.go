@@ -12,8 +12,9 @@ import (
 	"time"
 )
 
+var maxBody = 8 << 20 // bytes of a body that are kept; the rest is only timed; less in a test
+
 const (
-	maxBody   = 8 << 20 // bytes of a body that are kept; the rest is only timed
 	maxHeader = 1 << 20 // bytes of a response's header
 	maxBursts = 100_000 // arrivals that are kept apart; later ones are joined
 )

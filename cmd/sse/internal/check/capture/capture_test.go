@@ -133,6 +133,8 @@ func TestBounded(t *testing.T) {
 	require.ErrorContains(t, v.Err, "larger than")
 	v = view(t, raw(t, strings.Repeat("HTTP/1.1 103 Early Hints\r\n\r\n", 20)))
 	require.ErrorContains(t, v.Err, "interim")
+	defer func(before int) { maxBody = before }(maxBody)
+	maxBody = 1 << 20
 	v = view(t, raw(t, "HTTP/1.1 200 OK\r\n\r\n", strings.Repeat("x", maxBody+100)))
 	assert.Len(t, v.Body, maxBody)
 	assert.EqualValues(t, maxBody+100, v.Size)
