@@ -1,7 +1,11 @@
 package fleet
 
 import (
+	"context"
+	"fmt"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -33,7 +37,7 @@ func TestAdmin(t *testing.T) {
 	stop := runMember(t, cfg, urls)
 	eventually(t, 10*time.Second, "handled", func() bool { return count.done(2, 5) })
 	require.Zero(t, count.repeats(), "the first three of one stream are left out")
-	eventually(t, 10*time.Second, "both have a position", func() bool { // a reading can miss one that is written again meanwhile
+	eventually(t, 10*time.Second, "both have a position", func() bool {
 		all, err := Positions(ctx, kv)
 		require.NoError(t, err)
 		return len(all) == 2
@@ -76,6 +80,48 @@ func TestAdmin(t *testing.T) {
 	require.ErrorIs(t, err, ErrUnknownStream)
 	require.ErrorIs(t, Forget(ctx, kv, urls[0]), ErrUnknownStream)
 	status, err := ReadStatus(ctx, kv)
+	require.NoError(t, err)
+	require.Len(t, status.Streams, 1)
+}
+
+// TestPositionsWhileWritten: a position that is written again while the bucket is read is
+// among those that were read.
+func TestPositionsWhileWritten(t *testing.T) {
+	const streams = 20
+	kv := newBucket(t, startNode(t, server.Options{}).ClientURL(), 1)
+	name := func(i int) string { return fmt.Sprint("stream ", i) }
+	for i := range streams {
+		require.NoError(t, SetPosition(t.Context(), kv, name(i), "0"))
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var writers sync.WaitGroup
+	for w := range 4 {
+		writers.Go(func() {
+			for n := w; ctx.Err() == nil; n += 4 {
+				_ = SetPosition(ctx, kv, name(n%streams), strconv.Itoa(n))
+			}
+		})
+	}
+	defer writers.Wait()
+	defer cancel()
+	for range 200 {
+		all, err := Positions(ctx, kv)
+		require.NoError(t, err)
+		require.Len(t, all, streams)
+	}
+}
+
+// TestPositionsAfterDeletion: what was deleted last is not awaited, and not returned.
+func TestPositionsAfterDeletion(t *testing.T) {
+	kv := newBucket(t, startNode(t, server.Options{}).ClientURL(), 1)
+	require.NoError(t, SetPosition(t.Context(), kv, "a", "1"))
+	require.NoError(t, SetPosition(t.Context(), kv, "b", "1"))
+	require.NoError(t, Forget(t.Context(), kv, "b"))
+	all, err := Positions(t.Context(), kv)
+	require.NoError(t, err)
+	require.Len(t, all, 1)
+	require.Equal(t, "a", all[0].Stream)
+	status, err := ReadStatus(t.Context(), kv)
 	require.NoError(t, err)
 	require.Len(t, status.Streams, 1)
 }

@@ -81,7 +81,7 @@ type bucket struct {
 }
 
 func readBucket(ctx context.Context, kv jetstream.KeyValue) (*bucket, error) {
-	watcher, err := kv.WatchFiltered(ctx, []string{memberPrefix + "*", leasePrefix + "*", positionPrefix + "*", listPrefix + "*.*"}, jetstream.IgnoreDeletes())
+	watcher, err := kv.WatchFiltered(ctx, []string{memberPrefix + "*", leasePrefix + "*", positionPrefix + "*", listPrefix + "*.*"})
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +96,13 @@ func readBucket(ctx context.Context, kv jetstream.KeyValue) (*bucket, error) {
 		lists:     make(map[string]map[string]struct{}),
 		junk:      make(map[string]error),
 	}
-	for {
+	// A record that is written again while the watch begins comes after the mark of its
+	// beginning's end. So what has been written by then is awaited, too, and again what was
+	// written in that time.
+	var read, last uint64 // the revisions of what came last, and of what was written last
+	var enough <-chan time.Time
+	begun := false
+	for rounds := 3; ; {
 		select {
 		case e, ok := <-watcher.Updates():
 			switch {
@@ -105,19 +111,60 @@ func readBucket(ctx context.Context, kv jetstream.KeyValue) (*bucket, error) {
 			case !ok:
 				return nil, errWatchEnded
 			case e == nil:
-				return b, nil
+				begun = true
+			default:
+				read = e.Revision()
+				b.add(e)
 			}
-			b.add(e)
+		case <-enough:
+			return b, nil
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		}
+		if !begun || read < last {
+			continue
+		}
+		if rounds--; rounds < 0 {
+			return b, nil
+		}
+		if last, err = lastRevision(ctx, kv); err != nil || last <= read {
+			return b, err
+		}
+		enough = time.After(catchUp)
 	}
+}
+
+// catchUp is how long a record is awaited that was written. None comes if it was deleted.
+const catchUp = 200 * time.Millisecond
+
+// lastRevision returns the revision of what was written last in the bucket.
+func lastRevision(ctx context.Context, kv jetstream.KeyValue) (uint64, error) {
+	status, err := store{KeyValue: kv}.status(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if s, ok := status.(*jetstream.KeyValueBucketStatus); ok {
+		return s.StreamInfo().State.LastSeq, nil
+	}
+	return 0, nil
 }
 
 func (b *bucket) add(e jetstream.KeyValueEntry) {
 	prefix, name, _ := strings.Cut(e.Key(), ".")
 	if name == probe {
 		return
+	}
+	if e.Operation() != jetstream.KeyValuePut {
+		switch prefix + "." {
+		case memberPrefix:
+			delete(b.members, name)
+		case leasePrefix:
+			delete(b.leases, name)
+		case positionPrefix:
+			delete(b.positions, name)
+			delete(b.committed, name)
+		}
+		return // a list is deleted when nobody has it
 	}
 	var err error
 	switch prefix + "." {
