@@ -157,7 +157,7 @@ func FollowAfter(t testing.TB, client sse.Client, url, id string, last int, seen
 	if client.Reconnect == nil {
 		client.Reconnect = sse.Transient
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute) // seconds, on a machine with nothing else to do
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
