@@ -442,8 +442,8 @@ func TestSlowShares(t *testing.T) {
 		runMember(t, cfg, feeds.urls(streams))
 		time.Sleep(200 * time.Millisecond) // the first has begun to claim all of them
 	}
-	eventually(t, 60*time.Second, "even shares", func() bool { return even(owners(t, direct), members, streams) })
-	eventually(t, 60*time.Second, "all handled", func() bool { return count.done(streams, 1) })
+	eventually(t, 3*time.Minute, "even shares", func() bool { return even(owners(t, direct), members, streams) })
+	eventually(t, 3*time.Minute, "all handled", func() bool { return count.done(streams, 1) })
 }
 
 // js returns JetStream at a URL.
